@@ -1,0 +1,118 @@
+"""Products: from the feed to S3, to DynamoDB, to Redshift."""
+
+import dagster as dg
+from dagster_aws.s3 import S3Resource
+from pydantic import Field
+
+from aws_orders.assets.reporting import OWNERS, RETRIES, TAGS, faults_are_final, schema
+from aws_orders.contract import PRODUCTS
+from aws_orders.intake import receive_products
+from aws_orders.loads import load_products
+from aws_orders.product_sync import sync_products
+from aws_orders.resources.dynamodb import DynamoDBResource
+from aws_orders.resources.redshift import RedshiftResource
+from aws_orders.settings import RAW_PRODUCTS, Settings
+
+
+class SyncConfig(dg.Config):
+    """What a person may allow a single run of `dynamodb_products`."""
+
+    max_delete_share: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="The largest share of the table's products that this run may delete.",
+    )
+
+
+@dg.asset(
+    group_name="products",
+    kinds={"s3", "csv"},
+    owners=OWNERS,
+    tags=TAGS,
+    metadata=schema(PRODUCTS.columns),
+    retry_policy=RETRIES,
+    pool="raw_products_csv",
+)
+def raw_products_csv(settings: Settings, s3: S3Resource) -> dg.MaterializeResult[None]:
+    """The products feed, checked row by row against the contract, as `raw/products.csv` on S3.
+
+    A feed with a fault leaves the last good file in place; the error names line, column and
+    value.
+    """
+    with faults_are_final() as watch:
+        intake = receive_products(s3.get_client(), settings)
+        return dg.MaterializeResult(
+            metadata=watch.metadata(
+                intake.rows,
+                {
+                    "dagster/uri": settings.uri(RAW_PRODUCTS),
+                    "bytes": intake.bytes,
+                    "changed": intake.changed,
+                },
+            ),
+            data_version=dg.DataVersion(intake.sha256),
+        )
+
+
+@dg.asset(
+    deps=[raw_products_csv],
+    group_name="products",
+    kinds={"dynamodb"},
+    owners=OWNERS,
+    tags=TAGS,
+    metadata=schema(PRODUCTS.columns),
+    retry_policy=RETRIES,
+    pool="dynamodb_products",
+)
+def dynamodb_products(
+    config: SyncConfig, settings: Settings, s3: S3Resource, dynamodb: DynamoDBResource
+) -> dg.MaterializeResult[None]:
+    """The DynamoDB table, made equal to `raw/products.csv`.
+
+    New and changed products are written, gone ones deleted, all others left alone. A file that
+    would delete more than `max_delete_share` of the table is refused.
+    """
+    with faults_are_final() as watch:
+        sync = sync_products(dynamodb, s3.get_client(), settings, config.max_delete_share)
+        return dg.MaterializeResult(
+            metadata=watch.metadata(
+                sync.rows,
+                {
+                    "dagster/uri": f"dynamodb://{settings.products_table}",
+                    "written": sync.written,
+                    "deleted": sync.deleted,
+                    "unchanged": sync.unchanged,
+                },
+            ),
+            data_version=dg.DataVersion(sync.digest),
+        )
+
+
+@dg.asset(
+    deps=[dynamodb_products],
+    group_name="products",
+    kinds={"redshift"},
+    owners=OWNERS,
+    tags=TAGS,
+    metadata=schema(PRODUCTS.columns),
+    retry_policy=RETRIES,
+    pool="redshift_products",
+)
+def redshift_products(
+    settings: Settings, dynamodb: DynamoDBResource, redshift: RedshiftResource
+) -> dg.MaterializeResult[None]:
+    """The products in Redshift, copied from DynamoDB by Redshift itself.
+
+    The copy is counted against DynamoDB before it replaces, in one transaction, what was there.
+    """
+    with faults_are_final() as watch:
+        client = dynamodb.get_client()
+        rows = load_products(
+            redshift,
+            settings.products_table,
+            lambda: dynamodb.count(client, settings.products_table),
+        )
+        return dg.MaterializeResult(
+            metadata=watch.metadata(rows, {"dagster/table_name": redshift.relation(PRODUCTS.name)})
+        )

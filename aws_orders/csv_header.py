@@ -1,0 +1,79 @@
+"""Headers of CSV files, and the record at a line of one: pure functions on bytes.
+
+Header names are compared without case or surrounding blanks, as Redshift compares column names.
+Rows are not parsed here: products' are `product_file`'s, orders' are Redshift's.
+"""
+
+import csv
+from collections.abc import Iterable
+
+from aws_orders.contract import Table
+from aws_orders.errors import DataError
+
+# A first line longer than this is no header but a file without line ends.
+MAX_HEADER_BYTES = 64 * 1024
+
+
+def parse_header(first_line: bytes, where: str) -> tuple[str, ...]:
+    """Return the column names in a file's first line, lower-cased and stripped, in their order.
+
+    Raises:
+        DataError: the line is empty, too long, not UTF-8, or names a column twice.
+    """
+    if len(first_line) > MAX_HEADER_BYTES:
+        raise _unreadable(where, f"a first line of more than {MAX_HEADER_BYTES} bytes")
+    try:
+        line = first_line.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        byte = first_line[error.start]
+        raise _unreadable(where, f"byte 0x{byte:02x} at position {error.start}") from error
+    names = tuple(name.strip().lower() for name in next(csv.reader([line]), []))
+    if not any(names):
+        raise DataError(
+            "The file is empty.",
+            where=where,
+            expected="a header line and at least one row",
+            found="no header",
+            fix="Have the sender deliver the whole file.",
+        )
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise _unreadable(where, f"{', '.join(repeated)} more than once")
+    return names
+
+
+def _unreadable(where: str, found: str) -> DataError:
+    return DataError(
+        "The header cannot be read.",
+        where=f"{where}, line 1",
+        expected="unique column names, separated by commas, in UTF-8",
+        found=found,
+        fix="Deliver the file again as CSV in UTF-8 (iconv -t UTF-8 converts it).",
+    )
+
+
+def check_header(header: tuple[str, ...], table: Table, where: str) -> tuple[str, ...]:
+    """Check that `header` has every column of `table`, in any order; return the unknown ones.
+
+    Raises:
+        DataError: a column is missing.
+    """
+    missing = [name for name in table.names if name not in header]
+    if missing:
+        raise DataError(
+            f"The header lacks {', '.join(missing)}.",
+            where=f"{where}, line 1",
+            expected=", ".join(table.names) + " (in any order)",
+            found=", ".join(header),
+            fix="Correct the header, or have the sender add the column, and deliver again.",
+        )
+    return tuple(name for name in header if name not in table.names)
+
+
+def record_at_line(lines: Iterable[bytes], line: int) -> list[str]:
+    """Return the fields of the record that line `line` (1 is the first of `lines`) belongs to.
+
+    Bytes that are not UTF-8 come back as backslash escapes; no record there, an empty list.
+    """
+    text = (raw.decode("utf-8", "backslashreplace") for raw in lines)
+    reader = csv.reader(text)
+    return next((record for record in reader if reader.line_num >= line), [])

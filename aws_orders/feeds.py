@@ -1,0 +1,133 @@
+"""Feeds: files that the platform fetches, from http(s)://, s3:// or the file system.
+
+Opening one gives a stream and a version; what is done with it is the assets' business. A feed
+is never held in memory.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, NoReturn, cast
+from urllib.parse import unquote, urlsplit
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from aws_orders.errors import DataError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+CONNECT_SECONDS, READ_SECONDS = 10, 60
+HTTP_RETRIES = 3
+
+
+@dataclass(frozen=True)
+class Feed:
+    """An open feed.
+
+    Attributes:
+        stream: The bytes, to be read once.
+        version: Changes when the feed does; None where its source says nothing about it.
+    """
+
+    stream: IO[bytes]
+    version: str | None
+
+
+@contextmanager
+def open_feed(url: str, s3: "S3Client") -> Iterator[Feed]:
+    """Open the feed at `url` for reading, and close it afterwards.
+
+    Args:
+        url: http(s)://…, s3://bucket/key, file://… or a path.
+        s3: The client that reads s3:// feeds.
+
+    Raises:
+        DataError: nothing can be read there, after retries where they may help.
+    """
+    parts = urlsplit(url)
+    match parts.scheme:
+        case "http" | "https":
+            with _open_http(url) as feed:
+                yield feed
+        case "s3":
+            with _open_s3(url, parts.netloc, parts.path.lstrip("/"), s3) as feed:
+                yield feed
+        case "" | "file":
+            with _open_file(url, Path(unquote(parts.path) if parts.scheme else url)) as feed:
+                yield feed
+        case _:
+            _unreachable(url, f"the scheme {parts.scheme}://")
+
+
+@contextmanager
+def _open_http(url: str) -> Iterator[Feed]:
+    import requests
+    from requests.adapters import HTTPAdapter
+    from urllib3.util.retry import Retry
+
+    retry = Retry(
+        HTTP_RETRIES,
+        backoff_factor=0.5,
+        backoff_jitter=0.5,
+        status_forcelist=(429, 500, 502, 503, 504),
+        raise_on_status=False,
+    )
+    with requests.Session() as session:
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, HTTPAdapter(max_retries=retry))
+        try:
+            response = session.get(url, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS))
+        except requests.RequestException as error:
+            _unreachable(url, f"no answer ({type(error).__name__}: {error})", error)
+        with response:
+            if not response.ok:
+                _unreachable(url, f"HTTP {response.status_code} {response.reason}")
+            headers = response.headers
+            mark = headers.get("ETag") or headers.get("Last-Modified")
+            # Bodies compressed on the way are undone here; a body cut short raises.
+            response.raw.decode_content = True
+            yield Feed(cast("IO[bytes]", response.raw), _version(url, mark))
+
+
+@contextmanager
+def _open_s3(url: str, bucket: str, key: str, s3: "S3Client") -> Iterator[Feed]:
+    try:
+        answer = s3.get_object(Bucket=bucket, Key=key)
+    except (ClientError, BotoCoreError) as error:
+        _unreachable(url, str(error), error)
+    with answer["Body"] as body:
+        yield Feed(cast("IO[bytes]", body), _version(url, answer["ETag"]))
+
+
+@contextmanager
+def _open_file(url: str, path: Path) -> Iterator[Feed]:
+    try:
+        stream = path.open("rb")
+    except OSError as error:
+        _unreachable(url, error.strerror or str(error), error)
+    with stream:
+        stat = path.stat()
+        yield Feed(stream, _version(url, f"{stat.st_size} {stat.st_mtime_ns}"))
+
+
+def _version(url: str, mark: str | None) -> str | None:
+    return mark and hashlib.sha256(f"{url}\n{mark}".encode()).hexdigest()
+
+
+def _unreachable(url: str, found: str, cause: Exception | None = None) -> NoReturn:
+    raise DataError(
+        "The feed cannot be read.",
+        where=_without_credentials(url),
+        expected="a readable file at an http(s):// or s3:// URL or a path",
+        found=found,
+        fix="Check the feed's address and that this machine may read it; nothing was changed.",
+    ) from cause
+
+
+def _without_credentials(url: str) -> str:
+    """Drop user:password@ and the query, which may hold a signature, from a URL for messages."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="").geturl()

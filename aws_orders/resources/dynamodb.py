@@ -1,0 +1,188 @@
+"""DynamoDB: a resource in the style of dagster-aws, with the verbs that it lacks.
+
+Items are in the low-level form, {"name": {"S": "…"}}. What is written, and why, is decided
+elsewhere (`product_sync`).
+"""
+
+import itertools
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING, Any, cast
+
+import boto3
+import dagster as dg
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from pydantic import Field
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import ScanOutputTypeDef
+
+Item = dict[str, dict[str, str]]
+
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchWriteItem.html
+BATCH_ITEMS = 25
+WRITE_ATTEMPTS = 10
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.05, 5.0
+# What BatchWriteItem raises when not one item of the batch got through.
+THROTTLED = {
+    "ProvisionedThroughputExceededException",
+    "ThrottlingException",
+    "RequestLimitExceeded",
+}
+
+
+class ThrottledError(Exception):
+    """DynamoDB kept refusing writes; those before it hold, and running again completes them."""
+
+
+class DynamoDBResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """A connection to DynamoDB through boto3's default chain of credentials and endpoints."""
+
+    region_name: str | None = Field(default=None, description="Region; default from boto3's chain.")
+    endpoint_url: str | None = Field(default=None, description="Endpoint; default likewise.")
+    profile_name: str | None = Field(default=None, description="Profile; default likewise.")
+    max_attempts: int = Field(default=5, description="boto3's attempts at one call, the first too.")
+    write_workers: int = Field(default=8, description="BatchWriteItem calls under way at once.")
+    scan_segments: int = Field(default=4, description="Segments of a table scanned at once.")
+
+    def get_client(self) -> "DynamoDBClient":
+        """Return a boto3 client that is safe to share between threads."""
+        config = Config(
+            retries={"max_attempts": self.max_attempts, "mode": "standard"},
+            max_pool_connections=max(self.write_workers, self.scan_segments),
+        )
+        session = boto3.session.Session(profile_name=self.profile_name)
+        return session.client(
+            "dynamodb",
+            region_name=self.region_name,
+            endpoint_url=self.endpoint_url,
+            config=config,
+        )
+
+    def ensure_table(self, client: "DynamoDBClient", table: str, number_key: str) -> bool:
+        """Create `table` (on-demand, one numeric key) where it is missing; return whether it was.
+
+        Waits until the table can be used.
+        """
+        created = True
+        try:
+            client.create_table(
+                TableName=table,
+                AttributeDefinitions=[{"AttributeName": number_key, "AttributeType": "N"}],
+                KeySchema=[{"AttributeName": number_key, "KeyType": "HASH"}],
+                BillingMode="PAY_PER_REQUEST",
+            )
+        except client.exceptions.ResourceInUseException:
+            created = False
+        client.get_waiter("table_exists").wait(
+            TableName=table, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+        )
+        return created
+
+    def scan(self, client: "DynamoDBClient", table: str) -> Iterator[Item]:
+        """Yield all items, read consistently in parallel segments; a page a segment in memory."""
+        for page in self._scan_pages(client, table, {}):
+            yield from cast("list[Item]", page["Items"])
+
+    def count(self, client: "DynamoDBClient", table: str) -> int:
+        """Count all items, consistently: DescribeTable's count is some six hours old."""
+        return sum(page["Count"] for page in self._scan_pages(client, table, {"Select": "COUNT"}))
+
+    def _scan_pages(
+        self, client: "DynamoDBClient", table: str, options: dict[str, Any]
+    ) -> "Iterator[ScanOutputTypeDef]":
+        def fetch(segment: int, start: Any) -> "tuple[int, ScanOutputTypeDef]":
+            resume = {"ExclusiveStartKey": start} if start else {}
+            return segment, client.scan(
+                TableName=table,
+                ConsistentRead=True,
+                Segment=segment,
+                TotalSegments=self.scan_segments,
+                **resume,
+                **options,
+            )
+
+        with ThreadPoolExecutor(self.scan_segments) as pool:
+            pending = {pool.submit(fetch, segment, None) for segment in range(self.scan_segments)}
+            while pending:
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                for future in done:
+                    segment, page = future.result()
+                    if last := page.get("LastEvaluatedKey"):
+                        pending.add(pool.submit(fetch, segment, last))
+                    yield page
+
+    def put_items(self, client: "DynamoDBClient", table: str, items: Iterable[Item]) -> int:
+        """Put items, replacing those of the same key; return how many.
+
+        Raises:
+            ThrottledError: items were still refused after `WRITE_ATTEMPTS`.
+        """
+        return self._write(client, table, ({"PutRequest": {"Item": item}} for item in items))
+
+    def delete_items(self, client: "DynamoDBClient", table: str, keys: Iterable[Item]) -> int:
+        """Delete the items of these keys; return how many keys. Raises as `put_items` does."""
+        return self._write(client, table, ({"DeleteRequest": {"Key": key}} for key in keys))
+
+    def _write(self, client: "DynamoDBClient", table: str, requests: Iterable[Any]) -> int:
+        waiting = iter(requests)
+        written = 0
+        with ThreadPoolExecutor(self.write_workers) as pool:
+            pending: set[Future[int]] = set()
+            while True:
+                # Two batches a worker are enough to keep it busy, and bound the memory.
+                room = 2 * self.write_workers - len(pending)
+                batches = itertools.islice(_batches(waiting), room)
+                pending |= {pool.submit(write_batch, client, table, batch) for batch in batches}
+                if not pending:
+                    return written
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                try:
+                    written += sum(future.result() for future in done)
+                except BaseException:
+                    pool.shutdown(cancel_futures=True)
+                    raise
+
+
+def write_batch(
+    client: "DynamoDBClient",
+    table: str,
+    batch: list[Any],
+    sleep: Callable[[float], None] = time.sleep,
+) -> int:
+    """Write one batch of at most 25 requests; return how many.
+
+    What comes back unprocessed is sent again after a wait that doubles, with full jitter, as
+    the API's page asks for (boto3's own batch_writer does not wait).
+
+    Raises:
+        ThrottledError: some were still refused after `WRITE_ATTEMPTS`.
+    """
+    rest = batch
+    for attempt in range(WRITE_ATTEMPTS):
+        if attempt:
+            longest = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**attempt)
+            sleep(random.uniform(0, longest))  # noqa: S311
+        try:
+            answer = client.batch_write_item(RequestItems={table: rest})
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in THROTTLED:
+                raise
+            continue
+        rest = cast("list[Any]", answer.get("UnprocessedItems", {}).get(table, []))
+        if not rest:
+            return len(batch)
+    raise ThrottledError(
+        f"DynamoDB table {table} refused {len(rest)} of {len(batch)} writes "
+        f"{WRITE_ATTEMPTS} times. Run again to write the rest; if it recurs, lower write_workers "
+        "or raise the table's capacity."
+    )
+
+
+def _batches(requests: Iterator[Any]) -> Iterator[list[Any]]:
+    while batch := list(itertools.islice(requests, BATCH_ITEMS)):
+        yield batch

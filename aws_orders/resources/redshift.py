@@ -1,0 +1,221 @@
+"""Redshift: a resource on psycopg2, and a session with the verbs that loads are made of.
+
+dagster-aws has a RedshiftClientResource; it logs SQL whole, binds no parameters, does not mark
+its password secret, and commits half a transaction on a client-side error. Statements are
+written in `sql`; what is loaded when is decided in `loads` and `publication`.
+"""
+
+import random
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import dagster as dg
+from pydantic import Field
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection
+    from psycopg2.sql import Composable
+
+Result = TypeVar("Result")
+
+ATTEMPTS = 4
+FIRST_WAIT_SECONDS = 0.5
+# Redshift reports a serialization failure as XX000 with 1023 in its text:
+# https://docs.aws.amazon.com/redshift/latest/dg/r_BEGIN.html (40001 is PostgreSQL's code for it).
+SERIALIZATION_FAILURE = re.compile(r"\b1023\b.*[Ss]erializable isolation", re.DOTALL)
+# https://docs.aws.amazon.com/redshift/latest/dg/SYS_LOAD_ERROR_DETAIL.html
+LOAD_ERRORS = """
+    SELECT trim(file_name), line_number, trim(column_name), trim(column_type), trim(error_message)
+    FROM sys_load_error_detail
+    WHERE query_id = (SELECT max(query_id) FROM sys_load_error_detail
+                      WHERE session_id = pg_backend_pid())
+    ORDER BY file_name, line_number
+    LIMIT 10
+"""
+
+
+@dataclass(frozen=True)
+class RejectedRow:
+    """A row that COPY would not load: where it stands and why."""
+
+    file: str
+    line: int
+    column: str
+    type: str
+    reason: str
+
+
+class LoadRejectedError(Exception):
+    """A COPY that loaded nothing because of rows it could not read; `rows` has the first ten."""
+
+    def __init__(self, rows: list[RejectedRow]) -> None:
+        super().__init__(rows)
+        self.rows = rows
+
+
+class Session:
+    """One connection to the warehouse, in autocommit but for `transaction()`."""
+
+    def __init__(self, connection: "connection") -> None:
+        self.connection = connection
+
+    def execute(self, statement: "Composable", arguments: tuple[Any, ...] | None = None) -> None:
+        """Run a statement that returns nothing."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(statement, arguments)
+
+    def scalar(self, query: "str | Composable", arguments: tuple[Any, ...] | None = None) -> Any:
+        """Return the first column of the first row that `query` gives."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(query, arguments)
+            row = cursor.fetchone()
+            return row[0] if row else None
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit what is done inside, or on any error roll all of it back.
+
+        REPEATABLE READ gives one snapshot throughout; Redshift accepts the words and uses its
+        own isolation, which is no weaker: https://docs.aws.amazon.com/redshift/latest/dg/r_BEGIN.html
+        """
+        with self.connection.cursor() as cursor:
+            cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+            try:
+                yield
+            except BaseException:
+                if not self.connection.closed:
+                    cursor.execute("ROLLBACK")
+                raise
+            cursor.execute("COMMIT")
+
+    def copy(self, statement: "Composable") -> int:
+        """Run a COPY and return the rows loaded, as the server counts them.
+
+        Raises:
+            LoadRejectedError: rows could not be read; nothing was loaded.
+        """
+        import psycopg2
+
+        try:
+            self.execute(statement)
+        except psycopg2.Error as error:
+            if "load_error" not in str(error):
+                raise
+            raise LoadRejectedError(self._rejected_rows()) from error
+        return int(self.scalar("SELECT pg_last_copy_count()"))
+
+    def _rejected_rows(self) -> list[RejectedRow]:
+        with self.connection.cursor() as cursor:
+            cursor.execute(LOAD_ERRORS)
+            return [RejectedRow(*row) for row in cursor.fetchall()]
+
+    def unload(self, statement: "Composable") -> int:
+        """Run an UNLOAD and return the rows written, header lines apart."""
+        self.execute(statement)
+        return int(self.scalar("SELECT pg_last_unload_count()"))
+
+
+class RedshiftResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """A Redshift warehouse, provisioned or serverless, as its endpoint serves it."""
+
+    host: str = Field(description="Endpoint's host name.")
+    port: int = Field(default=5439, description="Endpoint's port.")
+    database: str = Field(description="Database that holds the tables.")
+    schema_name: str = Field(default="public", description="Schema that holds the tables.")
+    user: str = Field(description="Database user.")
+    password: str = Field(
+        description="The user's password.", json_schema_extra={"dagster__is_secret": True}
+    )
+    sslmode: str = Field(default="verify-full", description="libpq's sslmode.")
+    sslrootcert: str = Field(
+        default="system", description="File of trusted roots; 'system' for the machine's own."
+    )
+    iam_role: str = Field(
+        default="default",
+        description="ARN of the role that COPY and UNLOAD use, or 'default' for the warehouse's.",
+    )
+    data_region: str = Field(
+        default="", description="Region of bucket and products table, where not the warehouse's."
+    )
+    connect_timeout_seconds: int = Field(default=30, description="Time to connect.")
+    statement_timeout_seconds: int = Field(
+        default=3600, description="Time that a statement may take, queueing included."
+    )
+
+    def relation(self, table: str) -> str:
+        """Return a table's full name, database.schema.table."""
+        return f"{self.database}.{self.schema_name}.{table}"
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """Open a session and close it afterwards."""
+        import psycopg2
+
+        verifies = self.sslmode.startswith("verify")
+        # Load balancers drop connections that are idle for 350 s; a long COPY looks idle.
+        # https://docs.aws.amazon.com/redshift/latest/mgmt/connecting-firewall-guidance.html
+        connection = psycopg2.connect(
+            host=self.host,
+            port=self.port,
+            dbname=self.database,
+            user=self.user,
+            password=self.password,
+            sslmode=self.sslmode,
+            sslrootcert=self.sslrootcert if verifies else None,
+            client_encoding="UTF8",
+            connect_timeout=self.connect_timeout_seconds,
+            keepalives_idle=200,
+            keepalives_interval=200,
+            keepalives_count=5,
+            application_name="aws_orders",
+        )
+        with closing(connection):
+            connection.autocommit = True
+            session = Session(connection)
+            session.scalar(
+                "SELECT set_config('statement_timeout', %s, false)",
+                (str(self.statement_timeout_seconds * 1000),),
+            )
+            yield session
+
+    def run(
+        self, work: Callable[[Session], Result], sleep: Callable[[float], None] = time.sleep
+    ) -> Result:
+        """Do `work` in a session of its own; after a passing failure, again from the start.
+
+        A lost connection leaves open whether its last statement took effect, so `work` must
+        come to the same when all of it is done twice: staging into temporary tables and
+        replacing rows in one transaction does.
+
+        Args:
+            work: What to do; called at most `ATTEMPTS` times.
+            sleep: Waits between attempts: doubling from `FIRST_WAIT_SECONDS`, with jitter.
+        """
+        for attempt in range(1, ATTEMPTS):
+            try:
+                with self.session() as session:
+                    return work(session)
+            except Exception as error:
+                if not _is_passing(error):
+                    raise
+                sleep(FIRST_WAIT_SECONDS * 2**attempt * random.uniform(0.5, 1))  # noqa: S311
+        with self.session() as session:
+            return work(session)
+
+
+def _is_passing(error: Exception) -> bool:
+    import psycopg2
+
+    if not isinstance(error, psycopg2.Error):
+        return False
+    if error.pgcode is None:  # the connection failed, or broke
+        lost = isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
+        return lost and "authentication" not in str(error)
+    # Class 57P: the server shut down or is starting. 40: rolled back, may be run again.
+    if error.pgcode.startswith(("40", "57P")):
+        return True
+    return bool(SERIALIZATION_FAILURE.search(str(error)))

@@ -1,0 +1,166 @@
+"""Verbs on S3 for a boto3 client, as dagster-aws's S3Resource supplies it.
+
+Which keys the platform uses is `settings`' business.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import IO, TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, ObjectIdentifierTypeDef
+
+# CopyObject and UploadPartCopy take at most 5 GB:
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
+MAX_COPY_BYTES = 5 * 1024**3
+CSV_TYPE = "text/csv; charset=utf-8"
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object as a listing gives it; `etag` without quotes, `size` in bytes.
+
+    `modified` has whole seconds, and of a multipart upload it is the start: good to show, not
+    to decide by.
+    """
+
+    key: str
+    etag: str
+    size: int
+    modified: datetime
+
+
+@dataclass(frozen=True)
+class Span:
+    """Bytes `start` up to but not including `end` of an object."""
+
+    key: str
+    start: int
+    end: int
+
+
+def list_objects(s3: "S3Client", bucket: str, prefix: str) -> Iterator[StoredObject]:
+    """Yield all objects under `prefix` in key order, page by page."""
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+        for entry in page.get("Contents", []):
+            yield StoredObject(
+                entry["Key"], entry["ETag"].strip('"'), entry["Size"], entry["LastModified"]
+            )
+
+
+def stored_metadata(s3: "S3Client", bucket: str, key: str) -> dict[str, str]:
+    """Return an object's user metadata; nothing there, an empty dictionary."""
+    try:
+        return s3.head_object(Bucket=bucket, Key=key)["Metadata"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] in ("404", "NoSuchKey"):
+            return {}
+        raise
+
+
+def upload(
+    s3: "S3Client",
+    stream: IO[bytes],
+    bucket: str,
+    key: str,
+    metadata: dict[str, str] | None = None,
+) -> None:
+    """Write a stream to an object: in parts, in bounded memory, visible only once complete."""
+    from boto3.s3.transfer import TransferConfig
+
+    # Parts wait in memory while they are sent: at most 4 of 16 MiB; 10,000 make 156 GiB.
+    config = TransferConfig(
+        multipart_threshold=16 * 1024**2, multipart_chunksize=16 * 1024**2, max_concurrency=4
+    )
+    s3.upload_fileobj(
+        stream,
+        bucket,
+        key,
+        ExtraArgs={"ContentType": CSV_TYPE, "Metadata": metadata or {}},
+        Config=config,
+    )
+
+
+def delete_objects(s3: "S3Client", bucket: str, keys: Iterable[str]) -> None:
+    """Delete objects, a thousand a call."""
+    names = list(keys)
+    for first in range(0, len(names), 1000):
+        batch: list[ObjectIdentifierTypeDef] = [{"Key": key} for key in names[first : first + 1000]]
+        answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True})
+        if errors := answer.get("Errors"):
+            raise OSError(f"S3 could not delete {len(errors)} of {len(batch)}, first: {errors[0]}")
+
+
+def spans(parts: Sequence[StoredObject], repeated: int, limit: int = MAX_COPY_BYTES) -> list[Span]:
+    """Cut parts into spans of at most `limit` bytes that give one file when set end to end.
+
+    Args:
+        parts: Objects that each start with the same header.
+        repeated: The header's bytes, left out of every part but the first.
+        limit: The most that one server-side copy takes.
+    """
+    pieces = []
+    for number, part in enumerate(parts):
+        start = repeated if number else 0
+        count = max(1, -(-(part.size - start) // limit))
+        edges = [start + (part.size - start) * n // count for n in range(count + 1)]
+        pieces += [Span(part.key, a, b) for a, b in itertools.pairwise(edges) if a < b]
+    return pieces
+
+
+def join_objects(
+    s3: "S3Client",
+    bucket: str,
+    parts: Sequence[StoredObject],
+    target: str,
+    *,
+    repeated: int = 0,
+    metadata: dict[str, str] | None = None,
+) -> None:
+    """Make `target` the parts set end to end, by server-side copies; readers see all or nothing.
+
+    Args:
+        s3: The client.
+        bucket: The bucket of the parts and of the target.
+        parts: Objects that each start with the same header, at least one; every one but the
+            last holds 5 MiB and more, as S3 asks of a multipart upload's parts.
+        target: The key to write.
+        repeated: The header's bytes, kept only once.
+        metadata: User metadata for the target.
+    """
+    if len(parts) == 1 and parts[0].size <= MAX_COPY_BYTES:
+        s3.copy_object(
+            Bucket=bucket,
+            Key=target,
+            CopySource={"Bucket": bucket, "Key": parts[0].key},
+            ContentType=CSV_TYPE,
+            Metadata=metadata or {},
+            MetadataDirective="REPLACE",
+        )
+        return
+    upload_id = s3.create_multipart_upload(
+        Bucket=bucket, Key=target, ContentType=CSV_TYPE, Metadata=metadata or {}
+    )["UploadId"]
+    try:
+        done: list[CompletedPartTypeDef] = []
+        for number, span in enumerate(spans(parts, repeated), start=1):
+            copied = s3.upload_part_copy(
+                Bucket=bucket,
+                Key=target,
+                UploadId=upload_id,
+                PartNumber=number,
+                CopySource={"Bucket": bucket, "Key": span.key},
+                CopySourceRange=f"bytes={span.start}-{span.end - 1}",
+            )
+            done.append({"PartNumber": number, "ETag": copied["CopyPartResult"]["ETag"]})
+        s3.complete_multipart_upload(
+            Bucket=bucket, Key=target, UploadId=upload_id, MultipartUpload={"Parts": done}
+        )
+    except BaseException:
+        s3.abort_multipart_upload(Bucket=bucket, Key=target, UploadId=upload_id)
+        raise

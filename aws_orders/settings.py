@@ -1,0 +1,34 @@
+"""What differs between one installation and the next, and where things lie on S3.
+
+Everything here comes from environment variables (see `definitions`); nothing here acts.
+"""
+
+import dagster as dg
+from pydantic import Field
+
+RAW_PRODUCTS = "raw/products.csv"
+ORDERS_PREFIX = "input/orders/"
+# One fixed key: the feed's present content replaces what it held before, whatever its URL.
+ORDERS_FEED = ORDERS_PREFIX + "feed.csv"
+DETAILED_ORDERS = "output/detailed_orders.csv"
+UNMATCHED_ORDERS = "output/unmatched_orders.csv"
+RUNS_PREFIX = "_runs/"
+
+
+class Settings(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Names and feeds of one installation."""
+
+    bucket: str = Field(description="The S3 bucket that holds raw, input and output files.")
+    products_table: str = Field(description="The DynamoDB table that holds the products.")
+    products_feed: str = Field(
+        description="Where products.csv comes from: http(s)://, s3:// or a file's path."
+    )
+    orders_feed: str = Field(
+        default="",
+        description="Where an orders file comes from, likewise. Empty: others drop the "
+        f"deliveries under {ORDERS_PREFIX} themselves.",
+    )
+
+    def uri(self, key: str) -> str:
+        """Return the s3:// URI of `key` in the platform's bucket."""
+        return f"s3://{self.bucket}/{key}"

@@ -1,0 +1,192 @@
+"""The SQL that the platform sends, as psycopg2.sql compositions: no connection, no I/O.
+
+Names are quoted as identifiers, values as literals; only the contract's types and constants of
+this module stand in the text as they are. The laptop's warehouse and Redshift get the same
+bytes. Columns are always listed: nothing here depends on a table's physical order.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from psycopg2.extensions import connection, cursor
+from psycopg2.sql import SQL, Composable, Composed, Identifier, Literal
+
+from aws_orders.contract import DETAILED_ORDERS, ORDERS, PRODUCTS, Column, Published, Table, varchar
+
+# A column of a delivery that the contract does not know: read past, then left behind.
+UNKNOWN = varchar(65535)
+# COPY of DynamoDB may use this share of the table's provisioned throughput. It is required, and
+# without effect on an on-demand table:
+# https://docs.aws.amazon.com/redshift/latest/dg/copy-parameters-data-source-dynamodb.html
+READRATIO = 50
+
+
+def names(columns: Iterable[str]) -> Composed:
+    """Return a quoted, comma-separated list of names."""
+    return SQL(", ").join(map(Identifier, columns))
+
+
+def create_table(schema: str, table: Table) -> Composed:
+    """CREATE TABLE where it is missing.
+
+    Distribution, sort keys and encodings are left to Redshift (AUTO is its default). No primary
+    key: Redshift does not enforce one, and plans wrongly by a false one.
+    https://docs.aws.amazon.com/redshift/latest/dg/t_Defining_constraints.html
+    """
+    return SQL("CREATE TABLE IF NOT EXISTS {} (\n    {}\n)").format(
+        Identifier(schema, table.name), _definitions(table.columns)
+    )
+
+
+def create_stage(stage: str, table: Table, columns: Sequence[str]) -> Composed:
+    """CREATE a temporary table with `columns` in a file's own order, to COPY that file into."""
+    known = [table.column(name) or Column(name, UNKNOWN, "") for name in columns]
+    return SQL("CREATE TEMP TABLE {} (\n    {}\n)").format(Identifier(stage), _definitions(known))
+
+
+def drop_stage(stage: str) -> Composed:
+    """DROP a temporary table where it exists."""
+    return SQL("DROP TABLE IF EXISTS {}").format(Identifier(stage))
+
+
+def _definitions(columns: Iterable[Column]) -> Composed:
+    return SQL(",\n    ").join(
+        SQL("{} {}{}").format(
+            Identifier(column.name),
+            SQL(column.type.ddl),
+            SQL(" NOT NULL" if column.required else ""),
+        )
+        for column in columns
+    )
+
+
+def copy_deliveries(
+    stage: str, columns: Sequence[str], manifest_uri: str, iam_role: str, region: str, gzip: bool
+) -> Composed:
+    """COPY the CSV files that a manifest lists into `stage`, whose columns are the files' own.
+
+    ROUNDEC, because COPY truncates surplus decimals otherwise; EMPTYASNULL, so that "" is as
+    absent as nothing; COMPUPDATE and STATUPDATE OFF, because the stage lives for a moment.
+    https://docs.aws.amazon.com/redshift/latest/dg/copy-parameters-data-conversion.html
+    """
+    return SQL(
+        "COPY {} ({})\n"
+        "FROM {}\n"
+        "{}{}\n"
+        "MANIFEST FORMAT AS CSV IGNOREHEADER 1{}\n"
+        "ROUNDEC EMPTYASNULL TIMEFORMAT 'auto' COMPUPDATE OFF STATUPDATE OFF"
+    ).format(
+        Identifier(stage),
+        names(columns),
+        Literal(manifest_uri),
+        _authorization(iam_role),
+        _region(region),
+        SQL(" GZIP" if gzip else ""),
+    )
+
+
+def copy_dynamodb(
+    stage: str, columns: Sequence[str], dynamodb_table: str, iam_role: str, region: str
+) -> Composed:
+    """COPY a DynamoDB table's items into `stage`; attributes are matched to columns by name."""
+    return SQL(
+        "COPY {} ({})\nFROM {}\n{}{}\nREADRATIO {} EMPTYASNULL COMPUPDATE OFF STATUPDATE OFF"
+    ).format(
+        Identifier(stage),
+        names(columns),
+        Literal(f"dynamodb://{dynamodb_table}"),
+        _authorization(iam_role),
+        _region(region),
+        Literal(READRATIO),
+    )
+
+
+def _authorization(iam_role: str) -> Composable:
+    role = SQL("default") if iam_role == "default" else Literal(iam_role)
+    return SQL("IAM_ROLE {}").format(role)
+
+
+def _region(region: str) -> Composable:
+    return SQL(" REGION {}").format(Literal(region)) if region else SQL("")
+
+
+def lock(schema: str, table: Table) -> Composed:
+    """LOCK a table.
+
+    It must be the transaction's first statement: a snapshot is taken by the first SELECT or
+    change, and one older than the lock lets two refreshes both insert.
+    """
+    return SQL("LOCK TABLE {}").format(Identifier(schema, table.name))
+
+
+def delete_all(schema: str, table: Table) -> Composed:
+    """DELETE every row; not TRUNCATE, which would commit the transaction it stands in."""
+    return SQL("DELETE FROM {}").format(Identifier(schema, table.name))
+
+
+def insert_from_stage(schema: str, table: Table, stage: str) -> Composed:
+    """INSERT the contract's columns of `stage` into the table."""
+    columns = names(table.names)
+    return SQL("INSERT INTO {} ({})\nSELECT {}\nFROM {}").format(
+        Identifier(schema, table.name), columns, columns, Identifier(stage)
+    )
+
+
+def count_rows(schema: str, table: Table) -> Composed:
+    """SELECT a table's number of rows."""
+    return SQL("SELECT count(*) FROM {}").format(Identifier(schema, table.name))
+
+
+def select_detailed(schema: str) -> Composed:
+    """SELECT every order whose product is known, with that product's columns.
+
+    Sorted by all columns, order_id first: whatever repeats, the file comes out the same.
+    """
+    return SQL(
+        "SELECT\n    {}\n"
+        "FROM {} AS orders\n"
+        "JOIN {} AS products ON products.product_id = orders.product_id\n"
+        "ORDER BY {}"
+    ).format(
+        SQL(",\n    ").join(map(_published, DETAILED_ORDERS)),
+        Identifier(schema, ORDERS.name),
+        Identifier(schema, PRODUCTS.name),
+        names(column.name for column in DETAILED_ORDERS),
+    )
+
+
+def _published(column: Published) -> Composed:
+    return SQL("{} AS {}").format(
+        Identifier(column.table.name, column.source), Identifier(column.name)
+    )
+
+
+def select_unmatched(schema: str) -> Composed:
+    """SELECT every order whose product is not known, or that names none."""
+    return SQL(
+        "SELECT\n    {}\n"
+        "FROM {} AS orders\n"
+        "LEFT JOIN {} AS products ON products.product_id = orders.product_id\n"
+        "WHERE products.product_id IS NULL\n"
+        "ORDER BY {}"
+    ).format(
+        SQL(",\n    ").join(Identifier("orders", name) for name in ORDERS.names),
+        Identifier(schema, ORDERS.name),
+        Identifier(schema, PRODUCTS.name),
+        SQL(", ").join(Identifier("orders", name) for name in ORDERS.names),
+    )
+
+
+def unload(
+    query: Composable, uri: str, iam_role: str, region: str, context: connection | cursor
+) -> Composed:
+    """UNLOAD a query's rows to CSV parts under `uri`, in the query's order, with a manifest.
+
+    PARALLEL OFF keeps the order; parts are cut at 6.2 GB. `context` is what quotes the query,
+    whose own quotes are doubled inside UNLOAD's.
+    https://docs.aws.amazon.com/redshift/latest/dg/r_UNLOAD.html
+    """
+    return SQL(
+        "UNLOAD ({})\nTO {}\n{}{}\nFORMAT AS CSV HEADER PARALLEL OFF MANIFEST VERBOSE"
+    ).format(
+        Literal(query.as_string(context)), Literal(uri), _authorization(iam_role), _region(region)
+    )
