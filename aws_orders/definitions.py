@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
-from dagster_aws.s3 import S3Resource
 
 from aws_orders.assets import detailed_orders, orders, products
 from aws_orders.automation import JOBS
 from aws_orders.resources.dynamodb import DynamoDBResource
 from aws_orders.resources.redshift import RedshiftResource
+from aws_orders.resources.s3 import SharedS3Resource
 from aws_orders.settings import Settings
 
 
@@ -52,7 +52,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
             products_feed=dg.EnvVar("AWS_ORDERS_PRODUCTS_FEED"),
             orders_feed=optional("AWS_ORDERS_ORDERS_FEED", ""),
         ),
-        "s3": S3Resource(),
+        "s3": SharedS3Resource(),
         "dynamodb": DynamoDBResource(),
         "redshift": RedshiftResource(
             host=dg.EnvVar("REDSHIFT_HOST"),

@@ -5,6 +5,8 @@ is never held in memory.
 """
 
 import hashlib
+import random
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,10 +19,12 @@ from botocore.exceptions import BotoCoreError, ClientError
 from aws_orders.errors import DataError
 
 if TYPE_CHECKING:
+    import requests
     from mypy_boto3_s3 import S3Client
 
 CONNECT_SECONDS, READ_SECONDS = 10, 60
-HTTP_RETRIES = 3
+HTTP_ATTEMPTS, FIRST_WAIT_SECONDS = 4, 0.25
+PASSING_STATUS = {429, 500, 502, 503, 504}
 
 
 @dataclass(frozen=True)
@@ -65,31 +69,42 @@ def open_feed(url: str, s3: "S3Client") -> Iterator[Feed]:
 @contextmanager
 def _open_http(url: str) -> Iterator[Feed]:
     import requests
-    from requests.adapters import HTTPAdapter
-    from urllib3.util.retry import Retry
 
-    retry = Retry(
-        HTTP_RETRIES,
-        backoff_factor=0.5,
-        backoff_jitter=0.5,
-        status_forcelist=(429, 500, 502, 503, 504),
-        raise_on_status=False,
-    )
-    with requests.Session() as session:
-        for scheme in ("http://", "https://"):
-            session.mount(scheme, HTTPAdapter(max_retries=retry))
+    with requests.Session() as session, _get(session, url) as response:
+        if not response.ok:
+            _unreachable(url, f"HTTP {response.status_code} {response.reason}")
+        mark = response.headers.get("ETag") or response.headers.get("Last-Modified")
+        # Bodies compressed on the way are undone here; a body cut short raises.
+        response.raw.decode_content = True
+        yield Feed(cast("IO[bytes]", response.raw), _version(url, mark))
+
+
+def _get(session: "requests.Session", url: str) -> "requests.Response":
+    """GET `url`, again where a passing failure may be over by then.
+
+    urllib3's own retries would log the query, and with it any signature, at every one.
+    """
+    import requests
+
+    for attempt in range(1, HTTP_ATTEMPTS + 1):
+        last = attempt == HTTP_ATTEMPTS
         try:
             response = session.get(url, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS))
+            if last or response.status_code not in PASSING_STATUS:
+                return response
+            response.close()
         except requests.RequestException as error:
-            _unreachable(url, f"no answer ({type(error).__name__}: {error})", error)
-        with response:
-            if not response.ok:
-                _unreachable(url, f"HTTP {response.status_code} {response.reason}")
-            headers = response.headers
-            mark = headers.get("ETag") or headers.get("Last-Modified")
-            # Bodies compressed on the way are undone here; a body cut short raises.
-            response.raw.decode_content = True
-            yield Feed(cast("IO[bytes]", response.raw), _version(url, mark))
+            if last:
+                _unreachable(url, f"no answer: {_root_of(error)}")
+        time.sleep(FIRST_WAIT_SECONDS * 2**attempt * random.uniform(0.5, 1))  # noqa: S311
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _root_of(error: BaseException) -> str:
+    """Return what started a chain of errors; those in between repeat the URL, query and all."""
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    return f"{type(error).__name__} {error}"
 
 
 @contextmanager

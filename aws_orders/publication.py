@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from psycopg2.sql import Composed
 
 from aws_orders import sql
-from aws_orders.contract import DETAILED_ORDERS, ORDERS
+from aws_orders.contract import DETAILED_ORDERS, ORDERS, PRODUCTS
 from aws_orders.resources.redshift import RedshiftResource, Session
 from aws_orders.resources.s3 import (
     CSV_TYPE,
@@ -85,6 +85,9 @@ def publish_orders(
         delete_objects(
             s3, settings.bucket, (o.key for o in list_objects(s3, settings.bucket, run_prefix))
         )
+        # Either table may be missing yet: a job may refresh the other one first.
+        for table in (ORDERS, PRODUCTS):
+            session.execute(sql.create_table(schema, table))
         with session.transaction():
             counts = (
                 _unload(session, redshift, settings, detailed),

@@ -5,7 +5,7 @@ from dagster_aws.s3 import S3Resource
 
 from aws_orders.assets.orders import redshift_orders, run_prefix
 from aws_orders.assets.products import redshift_products
-from aws_orders.assets.reporting import OWNERS, RETRIES, TAGS, faults_are_final, schema
+from aws_orders.assets.reporting import OWNERS, RETRIES, TAGS, schema, work
 from aws_orders.contract import DETAILED_ORDERS
 from aws_orders.publication import publish_orders
 from aws_orders.resources.redshift import RedshiftResource
@@ -35,7 +35,7 @@ def detailed_orders_csv(
     Redshift joins and unloads; the file is verified and put in its place by a copy inside S3.
     Orders whose product is unknown are in `output/unmatched_orders.csv`.
     """
-    with faults_are_final() as watch:
+    with work() as watch:
         published = publish_orders(redshift, s3.get_client(), settings, run_prefix(context))
         return dg.MaterializeResult(
             metadata=watch.metadata(

@@ -3,7 +3,7 @@
 import dagster as dg
 from dagster_aws.s3 import S3Resource
 
-from aws_orders.assets.reporting import OWNERS, RETRIES, TAGS, faults_are_final, schema
+from aws_orders.assets.reporting import OWNERS, RETRIES, TAGS, schema, work
 from aws_orders.contract import ORDERS
 from aws_orders.deliveries import Listing
 from aws_orders.intake import receive_orders
@@ -30,7 +30,7 @@ def s3_orders(
     Where an orders feed is configured it is brought there first; files that others drop under
     the prefix are deliveries just the same.
     """
-    with faults_are_final() as watch:
+    with work() as watch:
         client = s3.get_client()
         intake = None
         if settings.orders_feed:
@@ -77,7 +77,7 @@ def redshift_orders(
     Headers are checked first: a missing column is an error, another order is none, an unknown
     column is left out and reported. One transaction replaces what was there.
     """
-    with faults_are_final() as watch:
+    with work() as watch:
         client, prefix = s3.get_client(), run_prefix(context)
         load = load_orders(redshift, client, settings, prefix)
         delete_objects(

@@ -4,7 +4,7 @@ import dagster as dg
 from dagster_aws.s3 import S3Resource
 from pydantic import Field
 
-from aws_orders.assets.reporting import OWNERS, RETRIES, TAGS, faults_are_final, schema
+from aws_orders.assets.reporting import OWNERS, RETRIES, TAGS, schema, work
 from aws_orders.contract import PRODUCTS
 from aws_orders.intake import receive_products
 from aws_orders.loads import load_products
@@ -40,7 +40,7 @@ def raw_products_csv(settings: Settings, s3: S3Resource) -> dg.MaterializeResult
     A feed with a fault leaves the last good file in place; the error names line, column and
     value.
     """
-    with faults_are_final() as watch:
+    with work() as watch:
         intake = receive_products(s3.get_client(), settings)
         return dg.MaterializeResult(
             metadata=watch.metadata(
@@ -73,7 +73,7 @@ def dynamodb_products(
     New and changed products are written, gone ones deleted, all others left alone. A file that
     would delete more than `max_delete_share` of the table is refused.
     """
-    with faults_are_final() as watch:
+    with work() as watch:
         sync = sync_products(dynamodb, s3.get_client(), settings, config.max_delete_share)
         return dg.MaterializeResult(
             metadata=watch.metadata(
@@ -106,7 +106,7 @@ def redshift_products(
 
     The copy is counted against DynamoDB before it replaces, in one transaction, what was there.
     """
-    with faults_are_final() as watch:
+    with work() as watch:
         client = dynamodb.get_client()
         rows = load_products(
             redshift,

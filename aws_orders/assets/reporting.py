@@ -6,9 +6,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
+from botocore.exceptions import ClientError, HTTPClientError
+from urllib3.exceptions import HTTPError
 
 from aws_orders.contract import Column
 from aws_orders.errors import DataError
+from aws_orders.loads import CountMismatchError
+from aws_orders.resources import redshift
+from aws_orders.resources.dynamodb import ThrottledError
 
 OWNERS = ["team:orders-platform"]
 TAGS = {"domain": "orders"}
@@ -35,21 +40,28 @@ class Stopwatch:
 
 
 @contextmanager
-def faults_are_final() -> Iterator[Stopwatch]:
-    """Time the work inside; let a fault in the data fail the step at once, without retries."""
+def work() -> Iterator[Stopwatch]:
+    """Time the work inside; let a failure that no retry can mend fail the step at once."""
     try:
         yield Stopwatch()
     except DataError as fault:
+        details = {"where": fault.where, "expected": fault.expected, "found": fault.found}
         raise dg.Failure(
-            description=str(fault),
-            metadata={
-                "where": fault.where,
-                "expected": fault.expected,
-                "found": fault.found,
-                "to do": fault.fix,
-            },
-            allow_retries=False,
+            str(fault), metadata={**details, "to do": fault.fix}, allow_retries=False
         ) from fault
+    except Exception as error:
+        if _may_pass(error):
+            raise
+        told = f"{type(error).__name__}: {str(error).strip()}"
+        raise dg.Failure(told, allow_retries=False) from error
+
+
+def _may_pass(error: Exception) -> bool:
+    """Tell whether a retry of the step may succeed: throttled, cut off, or not there just now."""
+    if isinstance(error, ClientError):
+        return bool(error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500)
+    passing = (ThrottledError, CountMismatchError, HTTPClientError, HTTPError)
+    return isinstance(error, passing) or redshift.is_passing(error)
 
 
 def schema(columns: Iterable[Column]) -> dict[str, Any]:

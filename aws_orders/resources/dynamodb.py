@@ -15,7 +15,7 @@ import boto3
 import dagster as dg
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -49,8 +49,15 @@ class DynamoDBResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     write_workers: int = Field(default=8, description="BatchWriteItem calls under way at once.")
     scan_segments: int = Field(default=4, description="Segments of a table scanned at once.")
 
+    _client: "DynamoDBClient | None" = PrivateAttr(default=None)
+
     def get_client(self) -> "DynamoDBClient":
-        """Return a boto3 client that is safe to share between threads."""
+        """Return the run's boto3 client, which is safe to share between steps and threads."""
+        if self._client is None:
+            self._client = self._new_client()
+        return self._client
+
+    def _new_client(self) -> "DynamoDBClient":
         config = Config(
             retries={"max_attempts": self.max_attempts, "mode": "standard"},
             max_pool_connections=max(self.write_workers, self.scan_segments),

@@ -200,14 +200,15 @@ class RedshiftResource(dg.ConfigurableResource):  # type: ignore[type-arg]
                 with self.session() as session:
                     return work(session)
             except Exception as error:
-                if not _is_passing(error):
+                if not is_passing(error):
                     raise
                 sleep(FIRST_WAIT_SECONDS * 2**attempt * random.uniform(0.5, 1))  # noqa: S311
         with self.session() as session:
             return work(session)
 
 
-def _is_passing(error: Exception) -> bool:
+def is_passing(error: Exception) -> bool:
+    """Tell whether the same work, done again, may meet a better moment."""
     import psycopg2
 
     if not isinstance(error, psycopg2.Error):

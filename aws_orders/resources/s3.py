@@ -1,4 +1,4 @@
-"""Verbs on S3 for a boto3 client, as dagster-aws's S3Resource supplies it.
+"""dagster-aws's S3 resource with one client a run, and verbs on S3 for that client.
 
 Which keys the platform uses is `settings`' business.
 """
@@ -10,6 +10,8 @@ from datetime import datetime
 from typing import IO, TYPE_CHECKING
 
 from botocore.exceptions import ClientError
+from dagster_aws.s3 import S3Resource
+from pydantic import PrivateAttr
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -19,6 +21,23 @@ if TYPE_CHECKING:
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 MAX_COPY_BYTES = 5 * 1024**3
 CSV_TYPE = "text/csv; charset=utf-8"
+
+
+class SharedS3Resource(S3Resource):
+    """dagster-aws's S3Resource, that makes its client once.
+
+    The original makes two for every step, at a quarter of a second each; boto3's clients may be
+    shared between steps and threads.
+    """
+
+    _client: "S3Client | None" = PrivateAttr(default=None)
+
+    def get_client(self) -> "S3Client":
+        """Return the run's client."""
+        if self._client is None:
+            self._client = super().get_client()
+        assert self._client is not None  # noqa: S101
+        return self._client
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,201 @@
+"""The command line: `aws-orders run | dev | stack | env | reset`, on the laptop's AWS.
+
+It starts the stack, sets the environment, and leaves the rest to Dagster: `progress` runs the
+job and tells of it. Against AWS one uses Dagster's own commands, with AWS's environment.
+"""
+
+import argparse
+import json
+import os
+import shlex
+import signal
+import sys
+import time
+from http.client import HTTPConnection
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+from aws_orders.local.stack import (
+    FOREIGN,
+    Stack,
+    StackError,
+    dagster_home,
+    find,
+    forget,
+    guarded,
+    running,
+    wait_ready,
+)
+
+PROJECT = Path(__file__).parent.parent
+SAMPLES = Path(__file__).parent / "samples"
+DEFAULT_STATE = ".aws_orders"
+
+
+def main() -> NoReturn:
+    """Run the command line; exit 0 where it did what it was asked."""
+    options = _parser().parse_args()
+    # SIGTERM unwinds as Ctrl-C does: whatever was started is stopped.
+    signal.signal(signal.SIGTERM, _exit)
+    try:
+        sys.exit(options.command(options))
+    except StackError as error:
+        sys.exit(f"aws-orders: {error}")
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+
+
+def _exit(number: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(128 + number)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="aws-orders", description="The orders platform on the laptop's AWS."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: object, text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.add_argument(
+            "--state",
+            type=lambda path: Path(path).resolve(),
+            default=Path(DEFAULT_STATE).resolve(),
+            metavar="DIR",
+            help=f"where everything is kept between runs (default: {DEFAULT_STATE})",
+        )
+        added.set_defaults(command=run)
+        return added
+
+    run = command("run", _run, "Materialize the six assets and show the result.")
+    for feed in ("products", "orders"):
+        run.add_argument(
+            f"--{feed}",
+            type=_absolute,
+            default=str(SAMPLES / f"{feed}.csv"),
+            metavar="URL",
+            help=f"the {feed} feed: http(s)://, s3:// or a path (default: the sample)",
+        )
+    run.add_argument("--json", action="store_true", help="print one JSON object instead")
+    dev = command("dev", _dev, "Serve Dagster's web UI until Ctrl-C.")
+    dev.add_argument("--port", type=int, default=3000, help="the UI's port (default: 3000)")
+    command("stack", _stack, "Run only the laptop's AWS, until Ctrl-C.")
+    command("env", _env, "Print the environment of a running stack as export lines.")
+    command("reset", _reset, "Forget everything that was kept.")
+    return parser
+
+
+def _absolute(url: str) -> str:
+    """Make a path absolute; leave a URL as it is."""
+    return url if urlsplit(url).scheme else str(Path(url).resolve())
+
+
+def _run(options: argparse.Namespace) -> int:
+    started = time.monotonic()
+    with running(options.state) as (stack, children):
+        _enter(stack, options.products, options.orders)
+        # Dagster takes seconds to import: time in which the stack gets ready.
+        from aws_orders import progress
+
+        progress.preload()
+        wait_ready(stack, children)
+        line = progress.ignore if options.json else progress.print_line
+        summary = progress.refresh(line, fresh_stack=bool(children))
+        if not summary.succeeded:
+            print(f"\n{summary.error}\n\nThe whole story: make dev, then Runs.", file=sys.stderr)
+            return 1
+        seconds = time.monotonic() - started
+        if options.json:
+            print(json.dumps(summary.as_json(seconds), indent=2))
+        else:
+            progress.print_result(summary, seconds)
+    return 0
+
+
+def _dev(options: argparse.Namespace) -> int:
+    with running(options.state) as (stack, children):
+        _enter(stack)
+        from aws_orders import progress
+
+        wait_ready(stack, children)
+        progress.recover(fresh_stack=bool(children))
+        workspace = str(PROJECT / "workspace.yaml")
+        dagster = [sys.executable, "-m", "dagster", "dev", "--workspace", workspace]
+        dagster += ["--host", "127.0.0.1", "--port", str(options.port), "--log-level", "warning"]
+        with guarded(dagster, signal="SIGINT", cwd=PROJECT) as server:
+            while not _serves(options.port):
+                if server.poll() is not None:
+                    raise StackError(f"Dagster ended at once; is port {options.port} taken?")
+                time.sleep(0.2)
+            print(f"\n  Dagster's web UI: http://127.0.0.1:{options.port}   (Ctrl-C ends it)\n")
+            return server.wait()
+
+
+def _serves(port: int) -> bool:
+    try:
+        connection = HTTPConnection("127.0.0.1", port, timeout=5)
+        connection.request("GET", "/server_info")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+
+
+def _stack(options: argparse.Namespace) -> int:
+    with running(options.state) as (stack, children):
+        if not children:
+            raise StackError(f"A stack runs on {options.state} already.")
+        wait_ready(stack, children)
+        print(
+            f"S3, DynamoDB, SQS, SNS: http://127.0.0.1:{stack.aws_port}\n"
+            f"Redshift:               127.0.0.1:{stack.redshift_port}\n"
+            f'In another terminal:    eval "$(aws-orders env{_state_option(options.state)})"\n'
+            "Ctrl-C ends it.",
+            flush=True,
+        )
+        while all(child.poll() is None for child in children):
+            time.sleep(0.5)
+        raise StackError(f"A part of the stack ended by itself; see {options.state / 'logs'}.")
+
+
+def _env(options: argparse.Namespace) -> int:
+    stack = find(options.state)
+    if stack is None:
+        raise StackError(
+            f"No stack runs on {options.state}. "
+            f"Start one in another terminal: aws-orders stack{_state_option(options.state)}"
+        )
+    _link_instance(options.state)
+    samples = (str(SAMPLES / "products.csv"), str(SAMPLES / "orders.csv"))
+    for name, value in stack.environment(*samples).items():
+        print(f"export {name}={shlex.quote(value)}")
+    return 0
+
+
+def _reset(options: argparse.Namespace) -> int:
+    forgot = forget(options.state)
+    print(f"{options.state} is gone." if forgot else f"There is no {options.state}.")
+    return 0
+
+
+def _state_option(state: Path) -> str:
+    return "" if state == Path(DEFAULT_STATE).resolve() else f" --state {shlex.quote(str(state))}"
+
+
+def _enter(stack: Stack, *feeds: str) -> None:
+    """Make this process, and those that it starts, use the stack."""
+    for name in FOREIGN:
+        os.environ.pop(name, None)
+    samples = (str(SAMPLES / "products.csv"), str(SAMPLES / "orders.csv"))
+    os.environ.update(stack.environment(*(feeds or samples)))
+    _link_instance(Path(stack.state))
+
+
+def _link_instance(state: Path) -> None:
+    """Give the state directory's Dagster instance the project's dagster.yaml, by a link."""
+    source, link = PROJECT / "dagster.yaml", dagster_home(state) / "dagster.yaml"
+    if not source.exists():
+        raise StackError(f"There is no {source}: run aws-orders from a clone, installed with -e.")
+    link.unlink(missing_ok=True)
+    link.symlink_to(source)
