@@ -1,0 +1,183 @@
+"""The laptop's AWS for all tests, and for each a platform of its own within it."""
+
+import os
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import dagster as dg
+import pytest
+from psycopg2.sql import SQL, Identifier
+
+from aws_orders.definitions import build_defs
+from aws_orders.local import stack as local_stack
+from aws_orders.resources.dynamodb import DynamoDBResource
+from aws_orders.resources.redshift import RedshiftResource
+from aws_orders.settings import DETAILED_ORDERS, UNMATCHED_ORDERS, Settings
+
+PRODUCTS_CSV = (
+    "product_id,product_name,product_category,brand\n"
+    "1,Kettle,Kitchen,Hale\n"
+    "2,Tent,Outdoor,Ostrava\n"
+    '3,"Rug, round",Home,\n'
+)
+ORDERS_CSV = (
+    "order_id,customer_name,customer_email,product_id,price,quantity,total\n"
+    "1,Ada Dahl,ada@example.org,2,10.005,3,30.015\n"
+    "2,Emre Ito,emre@example.org,3,5,1,5\n"
+    '3,"Brandt, Olga",olga@example.org,1,0.10,10,1\n'
+)
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[local_stack.Stack]:
+    """Start the laptop's AWS, and point this process's AWS clients at it."""
+    with local_stack.running(tmp_path_factory.mktemp("state")) as (running, children):
+        local_stack.wait_ready(running, children)
+        environment = running.environment("", "")
+        # Definitions read what a test says, not what an earlier one left in the environment.
+        clients = {name: value for name, value in environment.items() if name.startswith("AWS_")}
+        before = dict(os.environ)
+        os.environ.update({n: v for n, v in clients.items() if not n.startswith("AWS_ORDERS")})
+        yield running
+        os.environ.clear()
+        os.environ.update(before)
+
+
+@dataclass
+class Platform:
+    """The platform with a bucket, a DynamoDB table and a warehouse schema of its own."""
+
+    settings: Settings
+    redshift: RedshiftResource
+    dynamodb: DynamoDBResource
+    s3: Any
+    instance: dg.DagsterInstance
+    directory: Path
+
+    @property
+    def bucket(self) -> str:
+        return self.settings.bucket
+
+    def materialize(self, job: str = "refresh_all", **config: Any) -> dg.ExecuteInProcessResult:
+        """Run a job; `config` is op configuration by asset."""
+        defs = build_defs(
+            {"settings": self.settings, "redshift": self.redshift, "dynamodb": self.dynamodb}
+        )
+        run_config = {"ops": {name: {"config": value} for name, value in config.items()}}
+        run_config["loggers"] = {"console": {"config": {"log_level": "CRITICAL"}}}
+        return defs.resolve_job_def(job).execute_in_process(
+            run_config=run_config, instance=self.instance, raise_on_error=False
+        )
+
+    def refresh(self, job: str = "refresh_all", **config: Any) -> dict[str, dict[str, Any]]:
+        """Run a job that must succeed; return each asset's metadata."""
+        result = self.materialize(job, **config)
+        assert result.success, self.failure(result)
+        return {
+            event.asset_key.to_user_string(): {
+                name: value.value for name, value in event.materialization.metadata.items()
+            }
+            for event in result.get_asset_materialization_events()
+        }
+
+    def fault(self, job: str = "refresh_all", **config: Any) -> str:
+        """Run a job that must fail; return what its error says."""
+        result = self.materialize(job, **config)
+        assert not result.success, "the run should have failed"
+        return self.failure(result)
+
+    @staticmethod
+    def failure(result: dg.ExecuteInProcessResult) -> str:
+        (event,) = result.filter_events(lambda event: event.is_step_failure)
+        failed = event.step_failure_data
+        told = failed.user_failure_data and failed.user_failure_data.description
+        return told or failed.error.to_string()
+
+    def deliver(self, name: str, text: str | bytes) -> None:
+        """Drop an orders file under the prefix, as others do."""
+        body = text.encode() if isinstance(text, str) else text
+        self.s3.put_object(Bucket=self.bucket, Key=f"input/orders/{name}", Body=body)
+
+    def feed(self, name: str, text: str | bytes) -> None:
+        """Write what the feed `name` ("products" or "orders") now holds."""
+        path = self.directory / f"{name}.csv"
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+
+    def set_feeds(self, products: str | None = None, orders: str | None = None) -> None:
+        """Point a feed elsewhere; an empty orders feed is none."""
+        old = self.settings
+        self.settings = Settings(
+            bucket=old.bucket,
+            products_table=old.products_table,
+            products_feed=old.products_feed if products is None else products,
+            orders_feed=old.orders_feed if orders is None else orders,
+        )
+
+    def read(self, key: str) -> str:
+        return self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read().decode()
+
+    @property
+    def detailed(self) -> str:
+        return self.read(DETAILED_ORDERS)
+
+    @property
+    def unmatched(self) -> str:
+        return self.read(UNMATCHED_ORDERS)
+
+    def keys(self) -> list[str]:
+        listing = self.s3.list_objects_v2(Bucket=self.bucket).get("Contents", [])
+        return [entry["Key"] for entry in listing]
+
+    def query(self, text: str) -> list[tuple[Any, ...]]:
+        """Run a query on this platform's schema."""
+        with self.redshift.session() as session, session.connection.cursor() as cursor:
+            cursor.execute(
+                SQL("SET search_path TO {}, public").format(Identifier(self.redshift.schema_name))
+            )
+            cursor.execute(text)
+            return cursor.fetchall() if cursor.description else []
+
+    def items(self) -> dict[str, dict[str, str]]:
+        """Return the DynamoDB table's items by id, types left out."""
+        client = self.dynamodb.get_client()
+        return {
+            item["product_id"]["N"]: {name: next(iter(v.values())) for name, v in item.items()}
+            for item in self.dynamodb.scan(client, self.settings.products_table)
+        }
+
+
+@pytest.fixture
+def platform(stack: local_stack.Stack, tmp_path: Path) -> Iterator[Platform]:
+    """Return a platform of this test's own, its two feeds filled with three rows each."""
+    name = f"t{uuid.uuid4().hex[:12]}"
+    environment = stack.environment("", "")
+    redshift = RedshiftResource(
+        host="127.0.0.1",
+        port=stack.redshift_port,
+        database=environment["REDSHIFT_DATABASE"],
+        user=environment["REDSHIFT_USER"],
+        password=environment["REDSHIFT_PASSWORD"],
+        schema_name=name,
+        sslmode="disable",
+        iam_role=environment["REDSHIFT_IAM_ROLE"],
+    )
+    with redshift.session() as session:
+        session.execute(SQL("CREATE SCHEMA {}").format(Identifier(name)))
+    client = boto3.client("s3")
+    client.create_bucket(Bucket=name)
+    settings = Settings(
+        bucket=name,
+        products_table=name,
+        products_feed=str(tmp_path / "products.csv"),
+        orders_feed=str(tmp_path / "orders.csv"),
+    )
+    with dg.DagsterInstance.ephemeral() as instance:
+        platform = Platform(settings, redshift, DynamoDBResource(), client, instance, tmp_path)
+        platform.feed("products", PRODUCTS_CSV)
+        platform.feed("orders", ORDERS_CSV)
+        yield platform
+    client.close()
