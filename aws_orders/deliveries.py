@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from aws_orders.resources.s3 import StoredObject
+from aws_orders.objects import StoredObject
 
 
 def is_delivery(stored: StoredObject) -> bool:

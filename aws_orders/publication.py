@@ -12,10 +12,10 @@ from psycopg2.sql import Composed
 
 from aws_orders import sql
 from aws_orders.contract import DETAILED_ORDERS, ORDERS, PRODUCTS
+from aws_orders.objects import StoredObject
 from aws_orders.resources.redshift import RedshiftResource, Session
 from aws_orders.resources.s3 import (
     CSV_TYPE,
-    StoredObject,
     delete_objects,
     join_objects,
     list_objects,

@@ -17,10 +17,10 @@ from aws_orders.resources.dynamodb import ThrottledError
 
 OWNERS = ["team:orders-platform"]
 TAGS = {"domain": "orders"}
-# Throttling, lost connections, a service that is away: three tries over a quarter of a minute,
+# Throttling, lost connections, a service that is away: three tries over some seconds,
 # on top of the shorter retries that the clients make by themselves.
 RETRIES = dg.RetryPolicy(
-    max_retries=2, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
+    max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
 )
 
 

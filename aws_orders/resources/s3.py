@@ -3,23 +3,19 @@
 Which keys the platform uses is `settings`' business.
 """
 
-import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import IO, TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 from dagster_aws.s3 import S3Resource
 from pydantic import PrivateAttr
 
+from aws_orders.objects import MAX_COPY_BYTES, StoredObject, spans
+
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef, ObjectIdentifierTypeDef
 
-# CopyObject and UploadPartCopy take at most 5 GB:
-# https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
-MAX_COPY_BYTES = 5 * 1024**3
 CSV_TYPE = "text/csv; charset=utf-8"
 
 
@@ -38,29 +34,6 @@ class SharedS3Resource(S3Resource):
             self._client = super().get_client()
         assert self._client is not None  # noqa: S101
         return self._client
-
-
-@dataclass(frozen=True)
-class StoredObject:
-    """An object as a listing gives it; `etag` without quotes, `size` in bytes.
-
-    `modified` has whole seconds, and of a multipart upload it is the start: good to show, not
-    to decide by.
-    """
-
-    key: str
-    etag: str
-    size: int
-    modified: datetime
-
-
-@dataclass(frozen=True)
-class Span:
-    """Bytes `start` up to but not including `end` of an object."""
-
-    key: str
-    start: int
-    end: int
 
 
 def list_objects(s3: "S3Client", bucket: str, prefix: str) -> Iterator[StoredObject]:
@@ -113,23 +86,6 @@ def delete_objects(s3: "S3Client", bucket: str, keys: Iterable[str]) -> None:
         answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True})
         if errors := answer.get("Errors"):
             raise OSError(f"S3 could not delete {len(errors)} of {len(batch)}, first: {errors[0]}")
-
-
-def spans(parts: Sequence[StoredObject], repeated: int, limit: int = MAX_COPY_BYTES) -> list[Span]:
-    """Cut parts into spans of at most `limit` bytes that give one file when set end to end.
-
-    Args:
-        parts: Objects that each start with the same header.
-        repeated: The header's bytes, left out of every part but the first.
-        limit: The most that one server-side copy takes.
-    """
-    pieces = []
-    for number, part in enumerate(parts):
-        start = repeated if number else 0
-        count = max(1, -(-(part.size - start) // limit))
-        edges = [start + (part.size - start) * n // count for n in range(count + 1)]
-        pieces += [Span(part.key, a, b) for a, b in itertools.pairwise(edges) if a < b]
-    return pieces
 
 
 def join_objects(

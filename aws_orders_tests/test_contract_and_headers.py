@@ -1,0 +1,64 @@
+"""The contract's own consistency, and what header checks say."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aws_orders.contract import DETAILED_ORDERS, ORDERS, PRODUCTS
+from aws_orders.csv_header import check_header, parse_header, record_at_line
+from aws_orders.errors import DataError
+
+
+def test_ids_that_are_joined_have_one_type() -> None:
+    ids = {table.column("product_id").type.ddl for table in (ORDERS, PRODUCTS)}  # type: ignore[union-attr]
+    assert ids == {"BIGINT"}
+
+
+def test_money_has_two_exact_decimals() -> None:
+    money = [column.type.ddl for column in ORDERS.columns if column.name in ("price", "total")]
+    assert money == ["DECIMAL(12,2)"] * 2
+
+
+def test_every_published_column_has_a_source_in_the_contract() -> None:
+    for published in DETAILED_ORDERS:
+        assert published.column.meaning
+
+
+def test_names_are_compared_without_case_blanks_or_byte_order_mark() -> None:
+    assert parse_header(b"\xef\xbb\xbfOrder_ID, price \r\n", "f") == ("order_id", "price")
+
+
+def test_unknown_columns_are_returned() -> None:
+    header = ("coupon", *reversed(ORDERS.names), "note")
+    assert check_header(header, ORDERS, "f") == ("coupon", "note")
+
+
+def test_a_missing_column_names_file_expected_and_found() -> None:
+    with pytest.raises(DataError) as raised:
+        check_header(("order_id", "price"), ORDERS, "s3://b/k.csv")
+    told = str(raised.value)
+    assert told.startswith("s3://b/k.csv, line 1: The header lacks customer_name, customer_email")
+    assert "expected: order_id, customer_name" in told
+    assert "found:    order_id, price" in told
+    assert "to do:" in told
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_make_a_header_check_fail_but_by_its_own_error(line: bytes) -> None:
+    try:
+        names = parse_header(line, "f")
+    except DataError:
+        return
+    assert names
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [(1, ["1", "a"]), (2, ["2", "b\nc"]), (3, ["2", "b\nc"]), (4, ["3", "d"]), (9, [])],
+)
+def test_the_record_at_a_line_is_found_across_quoted_newlines(
+    line: int, expected: list[str]
+) -> None:
+    lines = [b"1,a\n", b'2,"b\n', b'c"\n', b"3,d\n"]
+    assert record_at_line(lines, line) == expected

@@ -1,0 +1,183 @@
+"""Writing to DynamoDB: many items, throttling, and what is left alone.
+
+Throttling comes from a proxy before the laptop's DynamoDB that turns writes away.
+"""
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from aws_orders.local.stack import Stack
+from aws_orders.resources.dynamodb import (
+    WRITE_ATTEMPTS,
+    DynamoDBResource,
+    Item,
+    ThrottledError,
+    write_batch,
+)
+from aws_orders_tests.conftest import PRODUCTS_CSV, Platform
+
+
+@dataclass
+class Throttle:
+    """A DynamoDB that processes only some writes; `plan` says how many of each next batch."""
+
+    url: str = ""
+    plan: list[int] = field(default_factory=list)
+    always: int | None = None
+    whole_batches_refused: int = 0
+    batches: list[int] = field(default_factory=list)
+
+
+@pytest.fixture
+def throttle(stack: Stack) -> Iterator[Throttle]:
+    throttle, lock = Throttle(), threading.Lock()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            unprocessed: dict[str, Any] = {}
+            if self.headers["X-Amz-Target"].endswith("BatchWriteItem"):
+                request = json.loads(body)
+                ((table, writes),) = request["RequestItems"].items()
+                with lock:
+                    throttle.batches.append(len(writes))
+                    if throttle.whole_batches_refused:
+                        throttle.whole_batches_refused -= 1
+                        self.answer(400, b'{"__type":"com.amazonaws#ThrottlingException"}')
+                        return
+                    passed = throttle.plan.pop(0) if throttle.plan else throttle.always
+                if passed is not None and passed < len(writes):
+                    unprocessed = {table: writes[passed:]}
+                    request["RequestItems"] = {table: writes[:passed]}
+                    body = json.dumps(request).encode()
+                    if not passed:
+                        self.answer(200, json.dumps({"UnprocessedItems": unprocessed}).encode())
+                        return
+            connection = HTTPConnection("127.0.0.1", stack.aws_port)
+            headers = dict(self.headers) | {"Content-Length": str(len(body))}
+            connection.request("POST", "/", body, headers)
+            answer = connection.getresponse()
+            text = answer.read()
+            connection.close()
+            if unprocessed:
+                text = json.dumps(json.loads(text) | {"UnprocessedItems": unprocessed}).encode()
+            self.answer(answer.status, text)
+
+        def answer(self, status: int, text: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", "application/x-amz-json-1.0")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        # A client keeps its connections: threads that serve them must not keep us waiting.
+        server.daemon_threads = True
+        server.block_on_close = False
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        throttle.url = f"http://127.0.0.1:{server.server_port}"
+        yield throttle
+        server.shutdown()
+        thread.join()
+
+
+def products(count: int) -> str:
+    rows = (f"{number},Thing {number},Home,Hale\n" for number in range(count))
+    return PRODUCTS_CSV.splitlines(keepends=True)[0] + "".join(rows)
+
+
+def puts(count: int) -> list[dict[str, dict[str, Item]]]:
+    return [{"PutRequest": {"Item": {"product_id": {"N": str(n)}}}} for n in range(count)]
+
+
+def test_only_what_differs_is_written_among_many(platform: Platform) -> None:
+    platform.feed("products", products(3000))
+    first = platform.refresh("refresh_products")["dynamodb_products"]
+    assert (first["written"], first["deleted"]) == (3000, 0)
+    platform.feed("products", products(2990).replace("Thing 7,", "Thing seven,"))
+    second = platform.refresh("refresh_products")["dynamodb_products"]
+    assert (second["written"], second["deleted"], second["unchanged"]) == (1, 10, 2989)
+    assert platform.items()["7"]["product_name"] == "Thing seven"
+    assert len(platform.items()) == 2990
+
+
+def test_an_item_changed_behind_the_platforms_back_is_put_right(platform: Platform) -> None:
+    platform.refresh("refresh_products")
+    before = platform.items()
+    platform.dynamodb.get_client().put_item(
+        TableName=platform.settings.products_table,
+        Item={"product_id": {"N": "1"}, "product_name": {"S": "Tampered"}},
+    )
+    assert platform.refresh("refresh_products")["dynamodb_products"]["written"] == 1
+    assert platform.items() == before
+
+
+def test_the_digest_names_the_content_not_the_way_to_it(platform: Platform) -> None:
+    def version() -> str:
+        events = platform.materialize("refresh_products").get_asset_materialization_events()
+        (event,) = [e for e in events if e.asset_key.to_user_string() == "dynamodb_products"]
+        return event.materialization.tags["dagster/data_version"]
+
+    first = version()
+    header, *rows = PRODUCTS_CSV.splitlines(keepends=True)
+    platform.feed("products", header + "".join(reversed(rows)))
+    assert version() == first
+    platform.feed("products", PRODUCTS_CSV.replace("Tent", "Tarp"))
+    assert version() != first
+
+
+def test_unprocessed_items_are_sent_again_with_growing_waits(
+    platform: Platform, throttle: Throttle
+) -> None:
+    platform.refresh("refresh_products")
+    throttle.plan = [20, 3, 0]
+    client = DynamoDBResource(endpoint_url=throttle.url).get_client()
+    waits: list[float] = []
+    assert write_batch(client, platform.settings.products_table, puts(25), waits.append) == 25
+    client.close()
+    assert throttle.batches == [25, 5, 2, 2]
+    assert len(waits) == 3
+    assert all(0 <= wait <= 0.05 * 2 ** (n + 1) for n, wait in enumerate(waits))
+    assert len(platform.items()) == 25
+
+
+def test_a_batch_refused_whole_is_sent_again(platform: Platform, throttle: Throttle) -> None:
+    platform.refresh("refresh_products")
+    throttle.whole_batches_refused = 3
+    client = DynamoDBResource(endpoint_url=throttle.url, max_attempts=1).get_client()
+    assert write_batch(client, platform.settings.products_table, puts(5), lambda _: None) == 5
+    client.close()
+
+
+def test_writes_refused_for_ever_end_in_an_error_that_counts_them(
+    platform: Platform, throttle: Throttle
+) -> None:
+    platform.refresh("refresh_products")
+    throttle.always = 0
+    client = DynamoDBResource(endpoint_url=throttle.url).get_client()
+    with pytest.raises(ThrottledError, match=f"refused 25 of 25 writes {WRITE_ATTEMPTS} times"):
+        write_batch(client, platform.settings.products_table, puts(25), lambda _: None)
+    client.close()
+    assert len(throttle.batches) == WRITE_ATTEMPTS
+
+
+def test_a_sync_through_throttling_loses_nothing(platform: Platform, throttle: Throttle) -> None:
+    platform.feed("products", products(400))
+    throttle.plan = [7, 0, 24, 13, 1, 0, 25, 2]
+    platform.dynamodb = DynamoDBResource(endpoint_url=throttle.url)
+    platform.refresh("refresh_products")
+    assert len(platform.items()) == 400
+    platform.dynamodb.get_client().close()
