@@ -78,6 +78,12 @@ def _parser() -> argparse.ArgumentParser:
             metavar="URL",
             help=f"the {feed} feed: http(s)://, s3:// or a path (default: the sample)",
         )
+    run.add_argument(
+        "--max-delete-share",
+        type=float,
+        metavar="SHARE",
+        help="the largest share, 0 to 1, of the products table that the run may delete",
+    )
     run.add_argument("--json", action="store_true", help="print one JSON object instead")
     dev = command("dev", _dev, "Serve Dagster's web UI until Ctrl-C.")
     dev.add_argument("--port", type=int, default=3000, help="the UI's port (default: 3000)")
@@ -102,7 +108,8 @@ def _run(options: argparse.Namespace) -> int:
         progress.preload()
         wait_ready(stack, children)
         line = progress.ignore if options.json else progress.print_line
-        summary = progress.refresh(line, fresh_stack=bool(children))
+        progress.recover(fresh_stack=bool(children))
+        summary = progress.refresh(line, options.max_delete_share)
         if not summary.succeeded:
             print(f"\n{summary.error}\n\nThe whole story: make dev, then Runs.", file=sys.stderr)
             return 1

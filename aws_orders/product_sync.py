@@ -97,6 +97,6 @@ def _guard(gone: int, existing: int, max_delete_share: float, table: str) -> Non
             where=f"DynamoDB table {table}",
             expected=f"at most {max_delete_share:.0%} deleted in one run",
             found=f"{gone / existing:.0%}",
-            fix="Check that the feed is whole. If the products are really gone, run "
-            "dynamodb_products with max_delete_share: 1.",
+            fix="Check that the feed is whole. If these products are really gone, run "
+            "dynamodb_products with max_delete_share: 1 (aws-orders run --max-delete-share 1).",
         )

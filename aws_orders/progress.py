@@ -73,12 +73,12 @@ def preload() -> None:
     from aws_orders import definitions  # noqa: F401
 
 
-def refresh(tell: Callable[[Line], None], *, fresh_stack: bool) -> Summary:
+def refresh(tell: Callable[[Line], None], max_delete_share: float | None = None) -> Summary:
     """Materialize all assets in this process.
 
     Args:
         tell: Called for each asset as it completes.
-        fresh_stack: Whether the stack was started just now, so that no other run can be alive.
+        max_delete_share: What `dynamodb_products` may delete, where not its default.
     """
     from aws_orders.definitions import defs
 
@@ -94,13 +94,16 @@ def refresh(tell: Callable[[Line], None], *, fresh_stack: bool) -> Summary:
         line = summary.lines[context.op.name] = Line(context.op.name, values)
         tell(line)
 
-    recover(fresh_stack=fresh_stack)
+    config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    if max_delete_share is not None:
+        share = {"max_delete_share": max_delete_share}
+        config["ops"] = {"dynamodb_products": {"config": share}}
     with dg.DagsterInstance.get() as instance:
         result = (
             defs.resolve_job_def(JOB)
             .with_hooks({told})
             .execute_in_process(
-                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+                run_config=config,
                 instance=instance,
                 tags={PROCESS_TAG: str(os.getpid())},
                 raise_on_error=False,
@@ -125,6 +128,9 @@ def recover(*, fresh_stack: bool) -> None:
     """Fail the runs of this instance that died with their process, and free what they held.
 
     A run that was killed says nothing; its pool slots would keep every later run waiting.
+
+    Args:
+        fresh_stack: Whether the stack was started just now, so that no other run can be alive.
     """
     alive = [
         dg.DagsterRunStatus.STARTING,

@@ -1,4 +1,4 @@
-"""Crashes half-way, lost connections, and two runs at once: the result is as if nothing had been."""
+"""Crashes half-way, lost connections, two runs at once: the result is as if nothing had been."""
 
 import threading
 from collections.abc import Callable
@@ -29,7 +29,7 @@ def crash(*_: Any, **__: Any) -> Any:
 
 @pytest.fixture
 def undisturbed(platform: Platform) -> Callable[[], tuple[Any, ...]]:
-    """What all that a reader sees looks like."""
+    """Return a function that collects all that a reader can see."""
 
     def state() -> tuple[Any, ...]:
         return (

@@ -15,7 +15,7 @@ ROLE = "arn:aws:iam::123456789012:role/warehouse"
 
 @pytest.fixture
 def quoting(platform: Platform) -> Iterator[connection]:
-    """A connection, which is what quotes literals."""
+    """Open a connection, which is what quotes literals."""
     with platform.redshift.session() as session:
         yield session.connection
 

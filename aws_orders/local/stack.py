@@ -12,6 +12,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -109,7 +110,7 @@ def running(state: Path) -> Iterator[tuple[Stack, Children]]:
                     f"End its processes (fuser -k {state / 'lock'}) and try again."
                 )
             time.sleep(0.05)
-        stack = Stack(str(state), _free_port(AWS_PORT), _free_port(REDSHIFT_PORT))
+        stack = Stack(str(state), _free_port(AWS_PORT, stop), _free_port(REDSHIFT_PORT, stop))
         children = _start(stack, lock.fileno(), stop)
         description = state / "stack.json"
         description.write_text(json.dumps(asdict(stack)))
@@ -264,14 +265,18 @@ def _answers(stack: Stack) -> bool:
     return True
 
 
-def _free_port(preferred: int) -> int:
-    """Return `preferred` where nothing listens on it, else any free port."""
-    for port in (preferred, 0):
-        with suppress(OSError), socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            return int(probe.getsockname()[1])
-    raise StackError("No port is free on 127.0.0.1.")
+def _free_port(preferred: int, stop: ExitStack) -> int:
+    """Return `preferred` where nothing uses it, nor another stack is about to; else a free port."""
+    claim = Path(tempfile.gettempdir()) / f"aws-orders-port-{preferred}.lock"
+    with suppress(OSError), socket.socket() as probe:
+        lock = stop.enter_context(claim.open("w"))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", preferred))
+        if _try_lock(lock.fileno()):
+            return preferred
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _log_tails(state: Path) -> str:
