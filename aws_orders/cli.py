@@ -5,12 +5,16 @@ job and tells of it. Against AWS one uses Dagster's own commands, with AWS's env
 """
 
 import argparse
+import atexit
+import gc
 import json
 import os
 import shlex
 import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from types import FrameType
@@ -37,14 +41,18 @@ DEFAULT_STATE = ".aws_orders"
 def main() -> NoReturn:
     """Run the command line; exit 0 where it did what it was asked."""
     options = _parser().parse_args()
-    # SIGTERM unwinds as Ctrl-C does: whatever was started is stopped.
-    signal.signal(signal.SIGTERM, _exit)
+    # SIGTERM unwinds as Ctrl-C does: whatever was started is stopped. A shell starts background
+    # jobs with SIGINT ignored; here it means the same everywhere.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _exit)
     try:
         sys.exit(options.command(options))
     except StackError as error:
         sys.exit(f"aws-orders: {error}")
-    except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
+    except BrokenPipeError:
+        # Whoever read our output has enough of it; Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
 
 
 def _exit(number: int, _frame: FrameType | None) -> NoReturn:
@@ -103,9 +111,10 @@ def _run(options: argparse.Namespace) -> int:
     with running(options.state) as (stack, children):
         _enter(stack, options.products, options.orders)
         # Dagster takes seconds to import: time in which the stack gets ready.
-        from aws_orders import progress
+        with _uncollected():
+            from aws_orders import progress
 
-        progress.preload()
+            progress.preload()
         wait_ready(stack, children)
         line = progress.ignore if options.json else progress.print_line
         progress.recover(fresh_stack=bool(children))
@@ -119,6 +128,20 @@ def _run(options: argparse.Namespace) -> int:
         else:
             progress.print_result(summary, seconds)
     return 0
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep what is imported inside out of garbage collection, from now until the exit.
+
+    A million objects that live as long as the process, looked at again and again while they are
+    made and once more when it ends: that was more than a second of each run.
+    """
+    gc.disable()
+    yield
+    gc.freeze()
+    gc.enable()
+    atexit.register(gc.freeze)
 
 
 def _dev(options: argparse.Namespace) -> int:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef, ObjectIdentifierTypeDef
 
 CSV_TYPE = "text/csv; charset=utf-8"
+PART_BYTES = 16 * 1024**2
+PARTS_IN_MEMORY = 4
 
 
 class SharedS3Resource(S3Resource):
@@ -65,10 +67,10 @@ def upload(
     """Write a stream to an object: in parts, in bounded memory, visible only once complete."""
     from boto3.s3.transfer import TransferConfig
 
-    # Parts wait in memory while they are sent: at most 4 of 16 MiB; 10,000 make 156 GiB.
-    config = TransferConfig(
-        multipart_threshold=16 * 1024**2, multipart_chunksize=16 * 1024**2, max_concurrency=4
-    )
+    # 10,000 parts of 16 MiB make 156 GiB; four wait in memory while they are sent, where
+    # s3transfer's default is ten, which boto3's constructor does not let through.
+    config = TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES)
+    config.max_in_memory_upload_chunks = config.max_request_concurrency = PARTS_IN_MEMORY
     s3.upload_fileobj(
         stream,
         bucket,

@@ -1,0 +1,50 @@
+"""Memory: what a feed's size must not do to the process that takes it in."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from aws_orders_tests.conftest import ORDERS_CSV, Platform
+
+LIMIT_MIB = 300
+FEED_MIB = 320
+
+RECEIVE = """
+import resource, sys
+from aws_orders.intake import receive_orders
+from aws_orders.resources.s3 import SharedS3Resource
+from aws_orders.settings import Settings
+
+bucket, feed = sys.argv[1:]
+settings = Settings(bucket=bucket, products_table="", products_feed="", orders_feed=feed)
+intake = receive_orders(SharedS3Resource().get_client(), settings, "_runs/memory/")
+print(intake.rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def test_a_feed_larger_than_the_memory_allowed_is_taken_in(
+    platform: Platform, tmp_path: Path
+) -> None:
+    header, *rows = ORDERS_CSV.splitlines(keepends=True)
+    block = "".join(rows).encode() * 10_000
+    blocks = FEED_MIB * 1024**2 // len(block) + 1
+    feed = tmp_path / "large.csv"
+    with feed.open("wb") as file:
+        file.write(header.encode())
+        for _ in range(blocks):
+            file.write(block)
+    done = subprocess.run(
+        [sys.executable, "-c", RECEIVE, platform.bucket, str(feed)],
+        env=dict(os.environ),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    received, peak_mib = map(int, done.stdout.split())
+    assert received == blocks * len(rows) * 10_000
+    assert peak_mib < LIMIT_MIB
+    stored = platform.s3.head_object(Bucket=platform.bucket, Key="input/orders/feed.csv")
+    assert stored["ContentLength"] == feed.stat().st_size
+    platform.s3.delete_object(Bucket=platform.bucket, Key="input/orders/feed.csv")
