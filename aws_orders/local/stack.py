@@ -210,6 +210,7 @@ def _start(stack: Stack, lock: int, stop: ExitStack) -> Children:
         "STATE_DIR": str(objects / "state"),
         "S3_PERSIST": "1",
         "S3_DATA_DIR": str(objects / "s3"),
+        "TMPDIR": str(objects),  # for its pid file
         "LOG_LEVEL": "WARNING",
         "SFTP_ENABLED": "0",
         "IOT_MTLS_ENABLED": "0",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef, ObjectIdentifierTypeDef
 
 CSV_TYPE = "text/csv; charset=utf-8"
-PART_BYTES = 16 * 1024**2
+PART_BYTES = 8 * 1024**2
 PARTS_IN_MEMORY = 4
 
 
@@ -67,7 +67,7 @@ def upload(
     """Write a stream to an object: in parts, in bounded memory, visible only once complete."""
     from boto3.s3.transfer import TransferConfig
 
-    # 10,000 parts of 16 MiB make 156 GiB; four wait in memory while they are sent, where
+    # 10,000 parts of 8 MiB make 78 GiB; four wait in memory while they are sent, where
     # s3transfer's default is ten, which boto3's constructor does not let through.
     config = TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES)
     config.max_in_memory_upload_chunks = config.max_request_concurrency = PARTS_IN_MEMORY
