@@ -30,31 +30,50 @@ def varchar(max_bytes: int) -> SqlType:
 ID = SqlType("BIGINT")
 COUNT = SqlType("INTEGER")
 MONEY = SqlType("DECIMAL(12,2)")
+TIME = SqlType("TIMESTAMP")
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: what it is called, what it holds, whether it must be there, whose data it is."""
+    """One column: what it is called, what it holds, and what is asked of it.
+
+    Attributes:
+        required: Every row must have a value.
+        personal: It is somebody's data.
+        optional: Files may lack the column altogether.
+    """
 
     name: str
     type: SqlType
     meaning: str
     required: bool = False
     personal: bool = False
+    optional: bool = False
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table and the columns of the files that feed it; `key` names the identifying column."""
+    """A table and the columns of the files that feed it.
+
+    Attributes:
+        key: The column that identifies a row.
+        added: Columns that the warehouse has beyond those of the files.
+    """
 
     name: str
     key: str
     columns: tuple[Column, ...]
+    added: tuple[Column, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
         """The columns' names, in the contract's order."""
         return tuple(column.name for column in self.columns)
+
+    @property
+    def expected(self) -> tuple[str, ...]:
+        """The names of the columns that every file must have."""
+        return tuple(column.name for column in self.columns if not column.optional)
 
     def column(self, name: str) -> Column | None:
         """Return the column called `name`, or None where the contract knows none."""
@@ -72,6 +91,8 @@ PRODUCTS = Table(
     ),
 )
 
+LOAD_ID = Column("load_id", ID, "The load that brought the row; later loads count higher.", True)
+
 ORDERS = Table(
     name="orders",
     key="order_id",
@@ -83,6 +104,23 @@ ORDERS = Table(
         Column("price", MONEY, "Price of one piece, rounded to the cent."),
         Column("quantity", COUNT, "How many pieces."),
         Column("total", MONEY, "What the order comes to, rounded to the cent."),
+        Column("order_date", TIME, "When it was placed; older files lack it.", optional=True),
+    ),
+    added=(LOAD_ID,),
+)
+
+# The ledger: it commits with the rows, and so always says what the orders table holds.
+ORDERS_LOADS = Table(
+    name="orders_loads",
+    key="delivery",
+    columns=(
+        LOAD_ID,
+        Column("delivery", varchar(1024), "Key of the file on S3.", required=True),
+        Column("etag", varchar(128), "S3's mark of the content that was loaded.", required=True),
+        Column("size", ID, "Bytes of the file.", required=True),
+        Column("load_rows", ID, "Rows of the whole load, all its files together.", required=True),
+        Column("run_id", varchar(64), "The Dagster run that loaded it.", required=True),
+        Column("loaded_at", TIME, "When, in UTC.", required=True),
     ),
 )
 

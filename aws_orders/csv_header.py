@@ -52,17 +52,17 @@ def _unreadable(where: str, found: str) -> DataError:
 
 
 def check_header(header: tuple[str, ...], table: Table, where: str) -> tuple[str, ...]:
-    """Check that `header` has every column of `table`, in any order; return the unknown ones.
+    """Check that `header` has the columns of `table`, in any order; return the unknown ones.
 
     Raises:
         DataError: a column is missing.
     """
-    missing = [name for name in table.names if name not in header]
+    missing = [name for name in table.expected if name not in header]
     if missing:
         raise DataError(
             f"The header lacks {', '.join(missing)}.",
             where=f"{where}, line 1",
-            expected=", ".join(table.names) + " (in any order)",
+            expected=", ".join(table.expected) + " (in any order)",
             found=", ".join(header),
             fix="Correct the header, or have the sender add the column, and deliver again.",
         )

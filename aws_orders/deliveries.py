@@ -6,11 +6,13 @@ Pure: listing and reading S3 is `resources.s3`'s, loading them `loads`'.
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from aws_orders.objects import StoredObject
+
+FILES_SHOWN = 10
 
 
 def is_delivery(stored: StoredObject) -> bool:
@@ -27,12 +29,12 @@ class Shape:
 
 
 def group_by_shape(
-    headers: Mapping[str, tuple[str, ...]],
-) -> dict[Shape, list[str]]:
-    """Group deliveries' keys by their shape, in the order in which they come."""
-    groups: dict[Shape, list[str]] = defaultdict(list)
-    for key, header in headers.items():
-        groups[Shape(header, key.endswith(".gz"))].append(key)
+    headers: Iterable[tuple[StoredObject, tuple[str, ...]]],
+) -> dict[Shape, list[StoredObject]]:
+    """Group deliveries, each with its header, by their shape, in the order in which they come."""
+    groups: dict[Shape, list[StoredObject]] = defaultdict(list)
+    for stored, header in headers:
+        groups[Shape(header, stored.key.endswith(".gz"))].append(stored)
     return dict(groups)
 
 
@@ -71,11 +73,18 @@ class Listing:
         return self._digest.hexdigest()
 
 
-def unknown_columns(shapes: Mapping[Shape, Sequence[str]], known: Sequence[str]) -> dict[str, int]:
-    """Count for each column that the contract does not know the deliveries that carry it."""
-    counts: dict[str, int] = defaultdict(int)
-    for shape, keys in shapes.items():
-        for name in shape.header:
+def unknown_columns(
+    files: Iterable[tuple[tuple[str, ...], Sequence[str]]], known: Sequence[str]
+) -> dict[str, list[str]]:
+    """List for each column that the contract does not know the first files that have it.
+
+    Args:
+        files: Headers, each with the keys of the files that have it.
+        known: The contract's columns.
+    """
+    found: dict[str, list[str]] = defaultdict(list)
+    for header, keys in files:
+        for name in header:
             if name not in known:
-                counts[name] += len(keys)
-    return dict(counts)
+                found[name] += keys[: FILES_SHOWN - len(found[name])]
+    return dict(found)

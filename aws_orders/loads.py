@@ -1,23 +1,29 @@
 """Loads into Redshift: which statements, in which order, so that any of them may run again.
 
-Both stage into temporary tables first and then replace the target's rows in one transaction
-that locks it before anything else. The SQL itself is `sql`'s, the connection `resources`'.
+Both stage into temporary tables first and then write the target in one transaction that locks
+it before anything else. The SQL itself is `sql`'s, the connection `resources`', what differs
+from the ledger `ledger`'s.
 """
 
 import gzip
 import io
+import itertools
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, cast
 
 from aws_orders import deliveries, sql
-from aws_orders.contract import ORDERS, PRODUCTS, Table
+from aws_orders.contract import ORDERS, ORDERS_LOADS, PRODUCTS, Table
 from aws_orders.csv_header import MAX_HEADER_BYTES, check_header, parse_header, record_at_line
+from aws_orders.deliveries import Shape
 from aws_orders.errors import DataError
+from aws_orders.ledger import Changes, Entry, compare, lost, siblings, slices
+from aws_orders.objects import StoredObject
 from aws_orders.resources.redshift import (
     LoadRejectedError,
     RedshiftResource,
@@ -25,23 +31,62 @@ from aws_orders.resources.redshift import (
     Session,
 )
 from aws_orders.resources.s3 import list_objects
-from aws_orders.settings import ORDERS_PREFIX, Settings
+from aws_orders.settings import ORDERS_FEED, ORDERS_PREFIX, Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 HEADER_READERS = 16
 COUNT_ATTEMPTS = 6
+LEDGER_ATTEMPTS = 4
+# Entries an INSERT: a statement may take 16 MB in Redshift.
+LEDGER_ROWS = 1000
 
 
 @dataclass(frozen=True)
 class OrdersLoad:
-    """What a load of orders brought: rows, deliveries, and unknown columns by how many had them."""
+    """What a load of orders did.
+
+    Attributes:
+        rows: Rows in the table now.
+        loaded: Rows that were loaded.
+        new: Deliveries loaded for the first time.
+        redelivered: Deliveries that replaced what they had brought before.
+        copies: COPY statements.
+        unknown_columns: By column that the contract does not know, the files that have it.
+    """
 
     rows: int
-    deliveries: int
+    loaded: int
+    new: int
+    redelivered: int
     copies: int
-    unknown_columns: dict[str, int]
+    unknown_columns: dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What to load, and which loads to delete for it; `last_load` is the ledger it is based on."""
+
+    last_load: int
+    changes: Changes
+    again: list[StoredObject]
+    everything: bool
+
+    @property
+    def groups(self) -> list[list[StoredObject]]:
+        """Deliveries by load, but for their shape.
+
+        What was delivered twice may be a third time, the feed above all: it gets loads of its
+        own, so that next time no other file must be loaded again with it.
+        """
+        feed = [o for o in self.changes.new if o.key == ORDERS_FEED]
+        others = [o for o in self.changes.new if o.key != ORDERS_FEED]
+        return [group for group in (feed, self.changes.redelivered, others + self.again) if group]
+
+
+class LedgerMovedError(Exception):
+    """Another run committed a load since this one read the ledger."""
 
 
 class CountMismatchError(Exception):
@@ -88,63 +133,174 @@ def load_products(
 
 
 def load_orders(
-    redshift: RedshiftResource, s3: "S3Client", settings: Settings, run_prefix: str
+    redshift: RedshiftResource,
+    s3: "S3Client",
+    settings: Settings,
+    run_id: str,
+    run_prefix: str,
+    *,
+    full_refresh: bool = False,
 ) -> OrdersLoad:
-    """Make Redshift's orders equal to all deliveries on S3, in one transaction.
+    """Load the deliveries that the ledger lacks, rows and ledger entries in one transaction.
+
+    A redelivered file replaces the load that brought it, whose other files are loaded again. A
+    file that has gone from S3 keeps its rows.
 
     Args:
         redshift: The warehouse.
         s3: The client that lists deliveries and reads their headers.
         settings: Where the deliveries lie.
+        run_id: The run to name in the ledger.
         run_prefix: Prefix of this run's own keys, for the manifests.
+        full_refresh: Replace everything by what is on S3 now; rows of files that have gone go.
 
     Raises:
-        DataError: a header lacks a column, or rows cannot be loaded; the table is as it was.
+        DataError: a header lacks a column, rows cannot be loaded, or replacing a load would
+            lose a file that has gone; the tables are as they were.
+        LedgerMovedError: other runs kept committing loads; nothing was loaded.
     """
-    keys = [
-        stored.key
-        for stored in list_objects(s3, settings.bucket, ORDERS_PREFIX)
-        if deliveries.is_delivery(stored)
-    ]
-    with ThreadPoolExecutor(HEADER_READERS) as pool:
-        headers = dict(
-            zip(keys, pool.map(lambda key: _read_header(s3, settings, key), keys), strict=True)
-        )
-    shapes = deliveries.group_by_shape(headers)
-    manifests = []
-    for number, members in enumerate(shapes.values()):
-        key = f"{run_prefix}orders_{number}.manifest"
-        body = deliveries.copy_manifest(map(settings.uri, members))
-        s3.put_object(Bucket=settings.bucket, Key=key, Body=body)
-        manifests.append(settings.uri(key))
 
-    def work(session: Session) -> int:
-        session.execute(sql.create_table(redshift.schema_name, ORDERS))
-        stages, rows = [], 0
-        for number, (shape, manifest) in enumerate(zip(shapes, manifests, strict=True)):
-            stage = f"orders_stage_{number}"
-            session.execute(sql.create_stage(stage, ORDERS, shape.header))
-            rows += session.copy(
-                sql.copy_deliveries(
-                    stage,
-                    shape.header,
-                    manifest,
-                    redshift.iam_role,
-                    redshift.data_region,
-                    shape.gzip,
-                )
-            )
-            stages.append(stage)
-        _replace(session, redshift.schema_name, ORDERS, stages)
-        return rows
+    def work(session: Session) -> OrdersLoad:
+        for table in (ORDERS, ORDERS_LOADS):
+            session.execute(sql.create_table(redshift.schema_name, table))
+        plan = _plan(session, redshift.schema_name, s3, settings, full_refresh)
+        return _carry_out(plan, session, redshift, s3, settings, run_id, run_prefix)
 
+    for _ in range(LEDGER_ATTEMPTS - 1):
+        with suppress(LedgerMovedError):
+            return _or_rejected(redshift, s3, work)
+    return _or_rejected(redshift, s3, work)
+
+
+def _or_rejected(
+    redshift: RedshiftResource, s3: "S3Client", work: Callable[[Session], OrdersLoad]
+) -> OrdersLoad:
     try:
-        rows = redshift.run(work)
+        return redshift.run(work)
     except LoadRejectedError as error:
         raise _rejected(error.rows, s3) from error
-    return OrdersLoad(
-        rows, len(keys), len(shapes), deliveries.unknown_columns(shapes, ORDERS.names)
+
+
+def _plan(
+    session: Session, schema: str, s3: "S3Client", settings: Settings, everything: bool
+) -> _Plan:
+    last = int(session.scalar(sql.last_load(schema)))
+    listing = (
+        stored
+        for stored in list_objects(s3, settings.bucket, ORDERS_PREFIX)
+        if deliveries.is_delivery(stored)
     )
+    if everything:
+        return _Plan(last, Changes(new=list(listing)), [], everything=True)
+    entries = (Entry(*row) for row in session.stream(sql.select_ledger(schema)))
+    changes = compare(listing, entries)
+    again: list[StoredObject] = []
+    if changes.outdated:
+        members = session.rows(sql.select_members(schema), (tuple(changes.outdated),))
+        kept = siblings((Entry(*row) for row in members), changes.redelivered)
+        with ThreadPoolExecutor(HEADER_READERS) as pool:
+            found = pool.map(lambda entry: _stored(s3, settings, entry.key), kept)
+            present = {stored.key: stored for stored in itertools.chain.from_iterable(found)}
+        if gone := lost(kept, {key: stored.etag for key, stored in present.items()}):
+            raise _would_lose(settings, changes.redelivered, gone)
+        again = list(present.values())
+    return _Plan(last, changes, again, everything=False)
+
+
+def _stored(s3: "S3Client", settings: Settings, key: str) -> list[StoredObject]:
+    """Return the object of exactly this key, if there is one."""
+    return [o for o in itertools.islice(list_objects(s3, settings.bucket, key), 1) if o.key == key]
+
+
+def _would_lose(
+    settings: Settings, redelivered: Sequence[StoredObject], gone: Sequence[str]
+) -> DataError:
+    return DataError(
+        "A file was delivered again, but replacing its rows would lose another file's.",
+        where=", ".join(settings.uri(stored.key) for stored in redelivered),
+        expected="the files that were loaded together with it still on S3, as they were",
+        found=", ".join(map(settings.uri, gone)) + " gone or changed",
+        fix="Restore that file (a lifecycle rule may have archived it) and run again; or, if its "
+        "rows may go, run redshift_orders with full_refresh: true.",
+    )
+
+
+def _carry_out(
+    plan: _Plan,
+    session: Session,
+    redshift: RedshiftResource,
+    s3: "S3Client",
+    settings: Settings,
+    run_id: str,
+    run_prefix: str,
+) -> OrdersLoad:
+    schema = redshift.schema_name
+    loads: list[tuple[str, Shape, list[StoredObject], int]] = []
+    for group in plan.groups:
+        for shape, members in _by_shape(group, s3, settings).items():
+            stage = f"orders_stage_{len(loads)}"
+            manifest = f"{run_prefix}{stage}.manifest"
+            body = deliveries.copy_manifest(settings.uri(stored.key) for stored in members)
+            s3.put_object(Bucket=settings.bucket, Key=manifest, Body=body)
+            session.execute(sql.create_stage(stage, ORDERS, shape.header))
+            copy = sql.copy_deliveries(
+                stage,
+                shape.header,
+                settings.uri(manifest),
+                redshift.iam_role,
+                redshift.data_region,
+                shape.gzip,
+            )
+            loads.append((stage, shape, members, session.copy(copy)))
+    if loads or plan.everything:
+        with session.transaction():
+            _commit_loads(plan, loads, session, schema, run_id)
+    return OrdersLoad(
+        rows=int(session.scalar(sql.count_rows(schema, ORDERS))),
+        loaded=sum(rows for *_, rows in loads),
+        new=len(plan.changes.new),
+        redelivered=len(plan.changes.redelivered),
+        copies=len(loads),
+        unknown_columns=deliveries.unknown_columns(
+            ((shape.header, [o.key for o in members]) for _, shape, members, _ in loads),
+            ORDERS.names,
+        ),
+    )
+
+
+def _commit_loads(
+    plan: _Plan,
+    loads: Sequence[tuple[str, Shape, list[StoredObject], int]],
+    session: Session,
+    schema: str,
+    run_id: str,
+) -> None:
+    """Write rows and ledger, inside a transaction: a crash leaves both or neither."""
+    for table in (ORDERS, ORDERS_LOADS):
+        session.execute(sql.lock(schema, table))
+    if session.scalar(sql.last_load(schema)) != plan.last_load:
+        raise LedgerMovedError(f"another run loaded orders since load {plan.last_load}")
+    for table in (ORDERS, ORDERS_LOADS):
+        if plan.everything:
+            session.execute(sql.delete_all(schema, table))
+        elif plan.changes.outdated:
+            session.execute(sql.delete_loads(schema, table), (tuple(plan.changes.outdated),))
+    now = datetime.now(UTC).replace(tzinfo=None)
+    entries = []
+    for load_id, (stage, shape, members, rows) in enumerate(loads, start=plan.last_load + 1):
+        session.execute(sql.insert_load(schema, ORDERS, stage, shape.header), (load_id,))
+        entries += [(load_id, o.key, o.etag, o.size, rows, run_id, now) for o in members]
+    for piece in slices(entries, LEDGER_ROWS):
+        values = tuple(value for entry in piece for value in entry)
+        session.execute(sql.insert_ledger(schema, len(piece)), values)
+
+
+def _by_shape(
+    group: Sequence[StoredObject], s3: "S3Client", settings: Settings
+) -> dict[Shape, list[StoredObject]]:
+    with ThreadPoolExecutor(HEADER_READERS) as pool:
+        headers = pool.map(lambda stored: _read_header(s3, settings, stored.key), group)
+        return deliveries.group_by_shape(zip(group, headers, strict=True))
 
 
 def _replace(session: Session, schema: str, table: Table, stages: Sequence[str]) -> None:

@@ -8,9 +8,19 @@ bytes. Columns are always listed: nothing here depends on a table's physical ord
 from collections.abc import Iterable, Sequence
 
 from psycopg2.extensions import connection, cursor
-from psycopg2.sql import SQL, Composable, Composed, Identifier, Literal
+from psycopg2.sql import SQL, Composable, Composed, Identifier, Literal, Placeholder
 
-from aws_orders.contract import DETAILED_ORDERS, ORDERS, PRODUCTS, Column, Published, Table, varchar
+from aws_orders.contract import (
+    DETAILED_ORDERS,
+    LOAD_ID,
+    ORDERS,
+    ORDERS_LOADS,
+    PRODUCTS,
+    Column,
+    Published,
+    Table,
+    varchar,
+)
 
 # A column of a delivery that the contract does not know: read past, then left behind.
 UNKNOWN = varchar(65535)
@@ -33,7 +43,7 @@ def create_table(schema: str, table: Table) -> Composed:
     https://docs.aws.amazon.com/redshift/latest/dg/t_Defining_constraints.html
     """
     return SQL("CREATE TABLE IF NOT EXISTS {} (\n    {}\n)").format(
-        Identifier(schema, table.name), _definitions(table.columns)
+        Identifier(schema, table.name), _definitions(table.columns + table.added)
     )
 
 
@@ -128,6 +138,54 @@ def insert_from_stage(schema: str, table: Table, stage: str) -> Composed:
     columns = names(table.names)
     return SQL("INSERT INTO {} ({})\nSELECT {}\nFROM {}").format(
         Identifier(schema, table.name), columns, columns, Identifier(stage)
+    )
+
+
+def insert_load(schema: str, table: Table, stage: str, columns: Sequence[str]) -> Composed:
+    """INSERT those of `columns` that the contract knows, under the load id that is the argument."""
+    known = [name for name in columns if name in table.names]
+    return SQL("INSERT INTO {} ({}, {})\nSELECT {}, %s\nFROM {}").format(
+        Identifier(schema, table.name),
+        names(known),
+        Identifier(LOAD_ID.name),
+        names(known),
+        Identifier(stage),
+    )
+
+
+def insert_ledger(schema: str, rows: int) -> Composed:
+    """INSERT `rows` ledger entries; the argument is their values in the contract's order."""
+    row = SQL("({})").format(SQL(", ").join([Placeholder()] * len(ORDERS_LOADS.columns)))
+    return SQL("INSERT INTO {} ({})\nVALUES {}").format(
+        Identifier(schema, ORDERS_LOADS.name),
+        names(ORDERS_LOADS.names),
+        SQL(",\n       ").join([row] * rows),
+    )
+
+
+def delete_loads(schema: str, table: Table) -> Composed:
+    """DELETE what the loads brought whose ids, a tuple, are the argument."""
+    return SQL("DELETE FROM {}\nWHERE load_id IN %s").format(Identifier(schema, table.name))
+
+
+def last_load(schema: str) -> Composed:
+    """SELECT the highest load id, 0 where there is none: every load that commits raises it."""
+    return SQL("SELECT coalesce(max(load_id), 0) FROM {}").format(
+        Identifier(schema, ORDERS_LOADS.name)
+    )
+
+
+def select_ledger(schema: str) -> Composed:
+    """SELECT each delivery with its ETag and load, in the order in which S3 lists keys."""
+    return SQL("SELECT delivery, etag, load_id\nFROM {}\nORDER BY delivery").format(
+        Identifier(schema, ORDERS_LOADS.name)
+    )
+
+
+def select_members(schema: str) -> Composed:
+    """SELECT the deliveries of the loads whose ids, a tuple, are the argument."""
+    return SQL("SELECT delivery, etag, load_id\nFROM {}\nWHERE load_id IN %s").format(
+        Identifier(schema, ORDERS_LOADS.name)
     )
 
 

@@ -51,6 +51,9 @@ def undisturbed(platform: Platform) -> Callable[[], tuple[Any, ...]]:
         (loads, "_replace"),
         (sql, "delete_all"),
         (sql, "insert_from_stage"),
+        (sql, "insert_load"),
+        (sql, "insert_ledger"),
+        (sql, "delete_loads"),
         (sql, "select_unmatched"),
         (publication, "_verified_parts"),
         (publication, "join_objects"),
@@ -91,7 +94,8 @@ def test_a_connection_lost_during_a_load_is_replaced_and_the_load_done_once(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     platform.refresh()
-    inserted = sql.insert_from_stage
+    inserted = sql.insert_load
+    platform.feed("orders", CHANGED_ORDERS)
     lost = []
 
     def lose_then_insert(*arguments: Any) -> Any:
@@ -103,10 +107,10 @@ def test_a_connection_lost_during_a_load_is_replaced_and_the_load_done_once(
             lost.extend(pids)
         return inserted(*arguments)
 
-    monkeypatch.setattr(sql, "insert_from_stage", lose_then_insert)
+    monkeypatch.setattr(sql, "insert_load", lose_then_insert)
     platform.refresh()
     assert lost
-    assert platform.detailed == DETAILED
+    assert platform.detailed == DETAILED.replace("Ada", "Zoe")
 
 
 def test_work_is_tried_again_after_a_serialization_failure_but_not_for_ever(

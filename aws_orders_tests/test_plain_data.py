@@ -48,16 +48,12 @@ def test_the_listings_digest_changes_with_keys_and_etags_alone() -> None:
 
 
 def test_deliveries_group_by_header_and_compression() -> None:
-    headers = {
-        "1.csv": ("a", "b"),
-        "2.csv.gz": ("a", "b"),
-        "3.csv": ("b", "a"),
-        "4.csv": ("a", "b"),
-    }
-    assert group_by_shape(headers) == {
-        Shape(("a", "b"), gzip=False): ["1.csv", "4.csv"],
-        Shape(("a", "b"), gzip=True): ["2.csv.gz"],
-        Shape(("b", "a"), gzip=False): ["3.csv"],
+    one, two, three, four = map(stored, ("1.csv", "2.csv.gz", "3.csv", "4.csv"))
+    ab, ba = ("a", "b"), ("b", "a")
+    assert group_by_shape([(one, ab), (two, ab), (three, ba), (four, ab)]) == {
+        Shape(ab, gzip=False): [one, four],
+        Shape(ab, gzip=True): [two],
+        Shape(ba, gzip=False): [three],
     }
 
 

@@ -29,7 +29,9 @@ def test_tables_are_created_by_the_contract(quoting: connection) -> None:
         '    "product_id" BIGINT,\n'
         '    "price" DECIMAL(12,2),\n'
         '    "quantity" INTEGER,\n'
-        '    "total" DECIMAL(12,2)\n'
+        '    "total" DECIMAL(12,2),\n'
+        '    "order_date" TIMESTAMP,\n'
+        '    "load_id" BIGINT NOT NULL\n'
         ")"
     )
 

@@ -2,6 +2,7 @@
 
 import dagster as dg
 from dagster_aws.s3 import S3Resource
+from pydantic import Field
 
 from aws_orders.assets.reporting import OWNERS, RETRIES, TAGS, schema, work
 from aws_orders.contract import ORDERS
@@ -56,6 +57,15 @@ def s3_orders(
         )
 
 
+class OrdersConfig(dg.Config):
+    """What a person may ask of a single run of `redshift_orders`."""
+
+    full_refresh: bool = Field(
+        default=False,
+        description="Replace all orders by what is on S3 now; rows of files that are gone go.",
+    )
+
+
 @dg.asset(
     deps=[s3_orders],
     group_name="orders",
@@ -68,18 +78,27 @@ def s3_orders(
 )
 def redshift_orders(
     context: dg.AssetExecutionContext,
+    config: OrdersConfig,
     settings: Settings,
     s3: S3Resource,
     redshift: RedshiftResource,
 ) -> dg.MaterializeResult[None]:
-    """The orders in Redshift, copied from all deliveries by Redshift itself.
+    """The orders in Redshift: what the load ledger lacks is copied from S3 by Redshift itself.
 
     Headers are checked first: a missing column is an error, another order is none, an unknown
-    column is left out and reported. One transaction replaces what was there.
+    column is left out and reported. Rows and ledger commit together. A file that was delivered
+    again replaces its rows; one that has gone from S3 keeps them.
     """
     with work() as watch:
         client, prefix = s3.get_client(), run_prefix(context)
-        load = load_orders(redshift, client, settings, prefix)
+        load = load_orders(
+            redshift,
+            client,
+            settings,
+            context.run.run_id,
+            prefix,
+            full_refresh=config.full_refresh,
+        )
         delete_objects(
             client, settings.bucket, (o.key for o in list_objects(client, settings.bucket, prefix))
         )
@@ -88,7 +107,9 @@ def redshift_orders(
                 load.rows,
                 {
                     "dagster/table_name": redshift.relation(ORDERS.name),
-                    "deliveries": load.deliveries,
+                    "rows loaded": load.loaded,
+                    "new deliveries": load.new,
+                    "redelivered": load.redelivered,
                     "COPY statements": load.copies,
                     "unknown columns": dg.MetadataValue.json(load.unknown_columns),
                 },

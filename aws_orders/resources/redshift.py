@@ -24,6 +24,7 @@ Result = TypeVar("Result")
 
 ATTEMPTS = 4
 FIRST_WAIT_SECONDS = 0.5
+FETCH_ROWS = 10_000
 # Redshift reports a serialization failure as XX000 with 1023 in its text:
 # https://docs.aws.amazon.com/redshift/latest/dg/r_BEGIN.html (40001 is PostgreSQL's code for it).
 SERIALIZATION_FAILURE = re.compile(r"\b1023\b.*[Ss]erializable isolation", re.DOTALL)
@@ -74,6 +75,24 @@ class Session:
             cursor.execute(query, arguments)
             row = cursor.fetchone()
             return row[0] if row else None
+
+    def rows(
+        self, query: "Composable", arguments: tuple[Any, ...] | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Return all rows that `query` gives."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(query, arguments)
+            return cursor.fetchall()
+
+    def stream(self, query: "Composable") -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a result of any length, `FETCH_ROWS` in memory, in a transaction."""
+        from psycopg2.sql import SQL, Literal
+
+        fetch = SQL("FETCH FORWARD {} FROM streamed").format(Literal(FETCH_ROWS))
+        with self.transaction():
+            self.execute(SQL("DECLARE streamed CURSOR FOR {}").format(query))
+            while rows := self.rows(fetch):
+                yield from rows
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

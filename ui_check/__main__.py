@@ -1,0 +1,151 @@
+"""Materialize the six assets in the real web UI, in headless Chromium, on a stack of its own.
+
+Needs Linux, Chromium and its driver (Debian: apt-get install chromium chromium-driver), and the
+extra `ui`. Selenium is given the paths of both programs, and so downloads none.
+"""
+
+import argparse
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import requests
+from selenium.common.exceptions import WebDriverException
+from selenium.webdriver import ActionChains, Chrome, ChromeOptions, ChromeService
+from selenium.webdriver.common.by import By
+
+ASSETS = {"raw_products_csv", "dynamodb_products", "redshift_products"}
+ASSETS |= {"s3_orders", "redshift_orders", "detailed_orders_csv"}
+FLAGS = ["headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run"]
+FLAGS += ["disable-background-networking", "disable-component-update", "disable-sync"]
+PAGE = {"width": 1600, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+MATERIALIZE = "//button[contains(., 'Materialize all')]"
+# An asset's box in the graph, with a certain text in it; outlines of groups have no 'Latest event'.
+BOX = "//*[local-name()='foreignObject'][.//*[.='{}']][.//*[.='{}']][.//*[.='Latest event']]"
+
+
+def until(seen: Callable[[], Any], expected: str, seconds: float = 60) -> None:
+    """Wait until `seen` returns something true."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with suppress(OSError, WebDriverException):  # not there yet, covered, or being redrawn
+            if seen():
+                return
+        time.sleep(0.2)
+    raise RuntimeError(f"Not seen within {seconds:.0f} s: {expected}")
+
+
+@contextmanager
+def served(directory: Path) -> Iterator[str]:
+    """Run `aws-orders dev` on a new state directory, yield the UI's URL, stop it by SIGTERM."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    command = [Path(sys.executable).parent / "aws-orders", "dev", "--port", str(port)]
+    command += ["--state", directory / "state"]
+    with (directory / "dev.log").open("wb") as log:
+        dev = subprocess.Popen(command, stdout=log, stderr=log)
+
+    def answers() -> bool:
+        if dev.poll() is not None:
+            raise RuntimeError(f"aws-orders dev ended by itself with status {dev.returncode}")
+        return requests.get(f"http://127.0.0.1:{port}/server_info", timeout=5).ok
+
+    try:
+        until(answers, "an answer from the UI", seconds=120)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        dev.send_signal(signal.SIGTERM)
+        status = dev.wait(timeout=60)
+    if status != 128 + signal.SIGTERM:
+        raise RuntimeError(f"SIGTERM ended aws-orders dev with status {status}, not 143")
+
+
+def left_over(directory: Path) -> list[bytes]:
+    """Return the command lines of processes that name the directory, there or in a variable."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # gone meanwhile, or another user's
+            command = (process / "cmdline").read_bytes()
+            found += [command] * (bytes(directory) in command + (process / "environ").read_bytes())
+    return found
+
+
+def browser(profile: Path) -> Chrome:
+    """Start Chromium, headless, with an empty profile; as a context it ends by itself."""
+    options = ChromeOptions()
+    options.binary_location = shutil.which("chromium") or shutil.which("google-chrome") or ""
+    for flag in [*FLAGS, f"user-data-dir={profile}"]:
+        options.add_argument(f"--{flag}")
+    return Chrome(options, ChromeService(shutil.which("chromedriver") or "/usr/bin/chromedriver"))
+
+
+def check(url: str, chrome: Chrome) -> None:
+    """See the six assets, materialize them by a click, see them green, and ask the API as well."""
+    find = partial(chrome.find_element, By.XPATH)
+
+    def ask(query: str) -> Any:
+        return requests.post(f"{url}/graphql", json={"query": query}, timeout=30).json()["data"]
+
+    def click(path: str) -> None:
+        until(lambda: find(path).click() is None, f"something to click at {path}")
+
+    def all_say(text: str) -> bool:
+        return all(find(BOX.format(asset, text)).is_displayed() for asset in ASSETS)
+
+    def one_good_run() -> bool:
+        query = "{runsOrError(filter: {statuses: SUCCESS}) {... on Runs {results {%s}}}}"
+        runs = ask(query % "assets {key {path}}")["runsOrError"]["results"]
+        return [{asset["key"]["path"][-1] for asset in run["assets"]} for run in runs] == [ASSETS]
+
+    chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PAGE)
+    chrome.get(f"{url}/asset-groups")
+    if ask("{shouldShowNux}")["shouldShowNux"]:  # Dagster's greeting
+        click("//button[.='Skip']")
+    # Make room, expand the groups; beside it, a click closes the menu, a double click fits it in.
+    click("//button[contains(., 'Hide navigation')]")
+    click("//button[.='' and .//*[@aria-label='panel_show_right']]")
+    click("(//button[.//*[@aria-label='settings']])[last()]")
+    click("//*[@role='menuitem'][contains(., 'Expand all groups')]")
+    until(lambda: all_say("Never materialized"), "the six assets, never materialized")
+    beside = ActionChains(chrome).move_to_element_with_offset(find(MATERIALIZE), 0, 80)
+    beside.click().pause(1).double_click().pause(1).perform()
+    click(MATERIALIZE)
+    until(lambda: all_say("Materialized"), "the six assets, materialized", seconds=120)
+    until(one_good_run, "one run in the API that succeeded and materialized the six assets")
+    chrome.execute_script("document.activeElement.blur()")
+    time.sleep(1)  # colours fade
+
+
+def main() -> int:
+    """Run the check; return 1 where something was not as it should be."""
+    parser = argparse.ArgumentParser(prog="python -m ui_check", description=__doc__)
+    parser.add_argument("--screenshot", metavar="PNG", help="keep a picture of the page here")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="ui-check-") as name:
+        directory = Path(name)
+        os.environ["UI_CHECK"] = name  # all processes inherit it: `left_over` finds them by it
+        try:
+            with served(directory) as url, browser(directory / "profile") as chrome:
+                check(url, chrome)
+                if options.screenshot:
+                    chrome.save_screenshot(options.screenshot)
+            until(lambda: not left_over(directory), "an end of all processes", seconds=10)
+        except (RuntimeError, WebDriverException, subprocess.TimeoutExpired) as error:
+            log = (directory / "dev.log").read_text(errors="replace")[-3000:]
+            print(f"{log}\n{error}\nProcesses: {left_over(directory)}\n0 passed, 1 failed")
+            return 1
+    print("1 passed, 0 failed")
+    return 0
+
+
+sys.exit(main())
