@@ -1,6 +1,23 @@
-"""Automation: the jobs that refresh the assets, each ending in the published file."""
+"""Automation: the jobs that refresh the assets, and what sets them off.
+
+Sensors are thin: what they look at is `arrivals`'. A look that fails fails the tick, and the
+cursor stays: a listing that cannot be read is not an empty one.
+"""
+
+import os
 
 import dagster as dg
+from dagster_aws.s3 import S3Resource
+
+from aws_orders import arrivals
+from aws_orders.product_sync import table_digest
+from aws_orders.resources.dynamodb import DynamoDBResource
+from aws_orders.settings import Settings
+
+# A look every so often makes one run of a burst of files.
+INTERVAL_SECONDS = 20
+RUNNING = os.getenv("AWS_ORDERS_SENSORS", "stopped") == "running"
+STATUS = dg.DefaultSensorStatus.RUNNING if RUNNING else dg.DefaultSensorStatus.STOPPED
 
 refresh_all = dg.define_asset_job(
     "refresh_all",
@@ -17,4 +34,51 @@ refresh_orders = dg.define_asset_job(
     selection=dg.AssetSelection.assets("s3_orders").downstream(),
     description="Orders were delivered: bring orders and detailed orders up to date.",
 )
+
+
+@dg.sensor(job=refresh_orders, minimum_interval_seconds=INTERVAL_SECONDS, default_status=STATUS)
+def orders_landed(
+    context: dg.SensorEvaluationContext, settings: Settings, s3: S3Resource
+) -> dg.SensorResult | dg.SkipReason:
+    """Deliveries under `input/orders/` came, changed or went: refresh the orders."""
+    digest = arrivals.listing_digest(s3.get_client(), settings)
+    if digest == (context.cursor or arrivals.NOTHING):
+        return dg.SkipReason("The deliveries are those of the last look.")
+    # The key is the cursor to be: a crash before the cursor is stored asks for the same run.
+    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=digest)], cursor=digest)
+
+
+@dg.sensor(job=refresh_products, minimum_interval_seconds=INTERVAL_SECONDS, default_status=STATUS)
+def products_changed(
+    context: dg.SensorEvaluationContext,
+    settings: Settings,
+    s3: S3Resource,
+    dynamodb: DynamoDBResource,
+) -> dg.RunRequest | dg.SkipReason:
+    """The products feed, or the DynamoDB table behind our back, changed: refresh the products."""
+    last = context.instance.get_latest_materialization_event(dg.AssetKey("dynamodb_products"))
+    if last is None or last.asset_materialization is None:
+        return dg.SkipReason("The products were never refreshed: launch refresh_all once.")
+    feed = arrivals.products_feed(s3.get_client(), settings)
+    if feed.changed:
+        return dg.RunRequest(run_key=f"feed {feed.version} after {feed.since}")
+    if settings.watch_products_table:
+        found = table_digest(dynamodb, settings.products_table)
+        if found != (last.asset_materialization.tags or {}).get("dagster/data_version"):
+            return dg.RunRequest(run_key=f"table {found} after {last.run_id}")
+    if feed.version is None:
+        return dg.SkipReason("The feed's source tells of no version: only a schedule helps.")
+    return dg.SkipReason("The feed is the one that was fetched last.")
+
+
+daily = dg.ScheduleDefinition(
+    name="daily",
+    job=refresh_all,
+    cron_schedule="0 3 * * *",
+    execution_timezone="UTC",
+    description="Refresh everything at night, whatever the sensors saw.",
+)
+
 JOBS = [refresh_all, refresh_products, refresh_orders]
+SENSORS = [orders_landed, products_changed]
+SCHEDULES = [daily]

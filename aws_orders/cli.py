@@ -151,6 +151,8 @@ def _dev(options: argparse.Namespace) -> int:
 
         wait_ready(stack, children)
         progress.recover(fresh_stack=bool(children))
+        # On a laptop files should show up by themselves; on AWS somebody decides to start that.
+        os.environ.setdefault("AWS_ORDERS_SENSORS", "running")
         workspace = str(PROJECT / "workspace.yaml")
         dagster = [sys.executable, "-m", "dagster", "dev", "--workspace", workspace]
         dagster += ["--host", "127.0.0.1", "--port", str(options.port), "--log-level", "warning"]

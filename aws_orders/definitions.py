@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 
 from aws_orders.assets import detailed_orders, orders, products
-from aws_orders.automation import JOBS
+from aws_orders.automation import JOBS, SCHEDULES, SENSORS
 from aws_orders.resources.dynamodb import DynamoDBResource
 from aws_orders.resources.redshift import RedshiftResource
 from aws_orders.resources.s3 import SharedS3Resource
@@ -51,6 +51,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
             products_table=optional("AWS_ORDERS_PRODUCTS_TABLE", "products"),
             products_feed=dg.EnvVar("AWS_ORDERS_PRODUCTS_FEED"),
             orders_feed=optional("AWS_ORDERS_ORDERS_FEED", ""),
+            watch_products_table=os.getenv("AWS_ORDERS_WATCH_PRODUCTS_TABLE", "") == "true",
         ),
         "s3": SharedS3Resource(),
         "dynamodb": DynamoDBResource(),
@@ -70,6 +71,8 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
     return dg.Definitions(
         assets=dg.load_assets_from_modules([products, orders, detailed_orders]),
         jobs=JOBS,
+        schedules=SCHEDULES,
+        sensors=SENSORS,
         resources={**resources, **(resource_overrides or {})},
         executor=executor,
     )

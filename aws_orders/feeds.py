@@ -40,6 +40,23 @@ class Feed:
     version: str | None
 
 
+def feed_version(url: str, s3: "S3Client") -> str | None:
+    """Return what `open_feed` would give as the version, without the feed.
+
+    Raises:
+        DataError: nothing can be read there.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https"):
+        # Opening these costs no more than asking about them.
+        with open_feed(url, s3) as feed:
+            return feed.version
+    import requests
+
+    with requests.Session() as session, _request(session, "HEAD", url) as response:
+        return _http_version(url, response)
+
+
 @contextmanager
 def open_feed(url: str, s3: "S3Client") -> Iterator[Feed]:
     """Open the feed at `url` for reading, and close it afterwards.
@@ -70,17 +87,21 @@ def open_feed(url: str, s3: "S3Client") -> Iterator[Feed]:
 def _open_http(url: str) -> Iterator[Feed]:
     import requests
 
-    with requests.Session() as session, _get(session, url) as response:
-        if not response.ok:
-            _unreachable(url, f"HTTP {response.status_code} {response.reason}")
-        mark = response.headers.get("ETag") or response.headers.get("Last-Modified")
+    with requests.Session() as session, _request(session, "GET", url) as response:
+        version = _http_version(url, response)
         # Bodies compressed on the way are undone here; a body cut short raises.
         response.raw.decode_content = True
-        yield Feed(cast("IO[bytes]", response.raw), _version(url, mark))
+        yield Feed(cast("IO[bytes]", response.raw), version)
 
 
-def _get(session: "requests.Session", url: str) -> "requests.Response":
-    """GET `url`, again where a passing failure may be over by then.
+def _http_version(url: str, response: "requests.Response") -> str | None:
+    if not response.ok:
+        _unreachable(url, f"HTTP {response.status_code} {response.reason}")
+    return _version(url, response.headers.get("ETag") or response.headers.get("Last-Modified"))
+
+
+def _request(session: "requests.Session", method: str, url: str) -> "requests.Response":
+    """Ask for `url`, again where a passing failure may be over by then.
 
     urllib3's own retries would log the query, and with it any signature, at every one.
     """
@@ -89,7 +110,13 @@ def _get(session: "requests.Session", url: str) -> "requests.Response":
     for attempt in range(1, HTTP_ATTEMPTS + 1):
         last = attempt == HTTP_ATTEMPTS
         try:
-            response = session.get(url, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS))
+            response = session.request(
+                method,
+                url,
+                stream=True,
+                timeout=(CONNECT_SECONDS, READ_SECONDS),
+                allow_redirects=True,
+            )
             if last or response.status_code not in PASSING_STATUS:
                 return response
             response.close()

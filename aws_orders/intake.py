@@ -70,12 +70,13 @@ def receive_products(s3: "S3Client", settings: Settings) -> ProductsIntake:
         size = spool.tell()
         spool.seek(0)
         rows = sum(map(len, read_products(spool, PRODUCTS, settings.products_feed)))
-        changed = digest.hexdigest() != stored.get(DIGEST)
-        if changed:
+        metadata = {DIGEST: digest.hexdigest(), VERSION: feed.version or ""}
+        # Also where only the version is another: it says which feed the file was made of.
+        if metadata != stored:
             spool.seek(0)
-            metadata = {DIGEST: digest.hexdigest()}
             upload(s3, spool, settings.bucket, RAW_PRODUCTS, metadata)
-    return ProductsIntake(rows, size, digest.hexdigest(), changed)
+    changed = metadata[DIGEST] != stored.get(DIGEST)
+    return ProductsIntake(rows, size, metadata[DIGEST], changed)
 
 
 def receive_orders(s3: "S3Client", settings: Settings, run_prefix: str) -> OrdersIntake:

@@ -49,6 +49,7 @@ class OrdersLoad:
 
     Attributes:
         rows: Rows in the table now.
+        planning_seconds: Spent on comparing the listing with the ledger.
         loaded: Rows that were loaded.
         new: Deliveries loaded for the first time.
         redelivered: Deliveries that replaced what they had brought before.
@@ -57,6 +58,7 @@ class OrdersLoad:
     """
 
     rows: int
+    planning_seconds: float
     loaded: int
     new: int
     redelivered: int
@@ -163,8 +165,10 @@ def load_orders(
     def work(session: Session) -> OrdersLoad:
         for table in (ORDERS, ORDERS_LOADS):
             session.execute(sql.create_table(redshift.schema_name, table))
+        started = time.monotonic()
         plan = _plan(session, redshift.schema_name, s3, settings, full_refresh)
-        return _carry_out(plan, session, redshift, s3, settings, run_id, run_prefix)
+        planned = time.monotonic() - started
+        return _carry_out(plan, planned, session, redshift, s3, settings, run_id, run_prefix)
 
     for _ in range(LEDGER_ATTEMPTS - 1):
         with suppress(LedgerMovedError):
@@ -227,6 +231,7 @@ def _would_lose(
 
 def _carry_out(
     plan: _Plan,
+    planning_seconds: float,
     session: Session,
     redshift: RedshiftResource,
     s3: "S3Client",
@@ -257,6 +262,7 @@ def _carry_out(
             _commit_loads(plan, loads, session, schema, run_id)
     return OrdersLoad(
         rows=int(session.scalar(sql.count_rows(schema, ORDERS))),
+        planning_seconds=planning_seconds,
         loaded=sum(rows for *_, rows in loads),
         new=len(plan.changes.new),
         redelivered=len(plan.changes.redelivered),

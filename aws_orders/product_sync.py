@@ -4,7 +4,7 @@ How items are read and written is `resources.dynamodb`'s, how the file is read `
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -58,7 +58,7 @@ def sync_products(
     dynamodb.ensure_table(client, table, PRODUCTS.key)
 
     wanted = {item[PRODUCTS.key]["N"]: _digest(item) for item in _items(s3, settings)}
-    rows, total = len(wanted), sum(int.from_bytes(digest) for digest in wanted.values())
+    rows, digest = len(wanted), _sum(wanted.values())
     existing, gone = 0, []
     for item in dynamodb.scan(client, table):
         existing += 1
@@ -73,7 +73,17 @@ def sync_products(
     written = dynamodb.put_items(client, table, differing)
     keys: Iterator[Item] = ({PRODUCTS.key: {"N": identifier}} for identifier in gone)
     deleted = dynamodb.delete_items(client, table, keys)
-    return ProductSync(rows, written, deleted, f"{total % 2**128:032x}")
+    return ProductSync(rows, written, deleted, digest)
+
+
+def table_digest(dynamodb: DynamoDBResource, table: str) -> str:
+    """Return the digest that a sync gives which finds the table as it is now."""
+    return _sum(_digest(item) for item in dynamodb.scan(dynamodb.get_client(), table))
+
+
+def _sum(digests: Iterable[bytes]) -> str:
+    """Return one digest for many, whatever their order."""
+    return f"{sum(map(int.from_bytes, digests)) % 2**128:032x}"
 
 
 def _items(s3: "S3Client", settings: Settings) -> Iterator[Item]:

@@ -29,6 +29,12 @@ class Settings(dg.ConfigurableResource):  # type: ignore[type-arg]
         f"deliveries under {ORDERS_PREFIX} themselves.",
     )
 
+    watch_products_table: bool = Field(
+        default=False,
+        description="Whether `products_changed` also looks for changes to the DynamoDB table "
+        "that the platform did not make. It scans the table at every tick.",
+    )
+
     def uri(self, key: str) -> str:
         """Return the s3:// URI of `key` in the platform's bucket."""
         return f"s3://{self.bucket}/{key}"

@@ -1,6 +1,6 @@
 """One verb of the platform, in a process of its own that does nothing else.
 
-    python -m benchmarks.calls sync_products | receive_orders | upload
+    python -m benchmarks.calls sync_products | receive_orders | upload | tick | listing
 
 Settings come from the environment, as the platform's do. It prints the call's seconds, the
 process's peak memory in megabytes, and what the verb returned, as one JSON object.
@@ -8,18 +8,19 @@ process's peak memory in megabytes, and what the verb returned, as one JSON obje
 
 import json
 import os
-import resource
 import sys
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from dagster_aws.s3 import S3Resource
 
+from aws_orders.arrivals import listing_digest
 from aws_orders.intake import receive_orders
 from aws_orders.product_sync import sync_products
 from aws_orders.resources.dynamodb import DynamoDBResource
-from aws_orders.settings import Settings
+from aws_orders.settings import ORDERS_PREFIX, Settings
 
 
 def main() -> None:
@@ -40,8 +41,17 @@ def main() -> None:
             found = asdict(receive_orders(s3, settings, "_runs/bench/"))
         case "upload":  # as boto3 does it by itself: a yardstick
             s3.upload_file(settings.orders_feed, settings.bucket, "bench/feed.csv")
+        case "tick":  # what orders_landed looks at
+            found = {"digest": listing_digest(s3, settings)}
+        case "listing":  # the same pages, only counted: a yardstick
+            pages = s3.get_paginator("list_objects_v2").paginate(
+                Bucket=settings.bucket, Prefix=ORDERS_PREFIX
+            )
+            found = {"objects": sum(page["KeyCount"] for page in pages)}
     seconds = time.monotonic() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # Not getrusage, whose peak counts what the parent had when it forked.
+    status = Path("/proc/self/status").read_text()
+    peak = int(status.partition("VmHWM:")[2].split()[0]) / 1024
     print(json.dumps({"seconds": seconds, "megabytes": peak, **found}))
 
 

@@ -6,6 +6,7 @@ How a stack, a feed or a process comes about is `stage`'s business.
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from time import monotonic
 from typing import Any
@@ -13,14 +14,22 @@ from typing import Any
 import boto3
 import psycopg2
 from psycopg2.extensions import make_dsn
+from psycopg2.sql import SQL
 
+from aws_orders.loads import load_orders
 from aws_orders.local.postgres import SUPERUSER, psql_path
-from aws_orders.settings import RAW_PRODUCTS
+from aws_orders.settings import ORDERS_PREFIX, RAW_PRODUCTS
 from benchmarks import stage
 from benchmarks.figures import Figure
 
 LONG_ROUNDS = 3
 """Rounds at most of what takes the better part of a minute."""
+LEDGER = f"""
+    INSERT INTO orders_loads (load_id, delivery, etag, size, load_rows, run_id, loaded_at)
+    SELECT 1, '{ORDERS_PREFIX}old/' || lpad(number::text, 9, '0'), 'etag', 1, 1, 'old', now()
+    FROM generate_series(1, %s) AS number
+"""
+"""As many files that were loaded once and have gone from S3 since."""
 
 
 def sample(rounds: int, _scale: float) -> list[Figure]:
@@ -145,6 +154,62 @@ def feed(rounds: int, scale: float) -> list[Figure]:
     ]
 
 
+def tick(rounds: int, scale: float) -> list[Figure]:
+    """Look at many deliveries as `orders_landed` does at each tick, beside a bare listing."""
+    objects, found = int(100_000 * scale), dict[str, list[dict[str, Any]]]()
+
+    def seconds(name: str) -> float:
+        told = stage.call(name)
+        found.setdefault(name, []).append(told)
+        return float(told["seconds"])
+
+    with stage.stack():
+        s3, bucket = boto3.client("s3"), os.environ["AWS_ORDERS_BUCKET"]
+
+        def put(number: int) -> None:
+            s3.put_object(Bucket=bucket, Key=f"{ORDERS_PREFIX}{number:09}.csv", Body=b"x")
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(put, range(objects)))
+        ticks, listings = stage.interleaved(
+            min(rounds, LONG_ROUNDS), lambda _: seconds("tick"), lambda _: seconds("listing")
+        )
+    ours, bare = ([told["megabytes"] for told in found[name]] for name in ("tick", "listing"))
+    what = f"tick over {objects:,} objects"
+    return [
+        Figure(what, ticks, "bare listing", listings, most=1.2, of="ratio"),
+        Figure("  peak memory", ours, "bare listing", bare, unit="MB", most=200, of="difference"),
+    ]
+
+
+def load(rounds: int, scale: float) -> list[Figure]:
+    """Load one new file with ever more deliveries in the ledger, planning apart."""
+    figures, fewest = [], list[float]()
+    for size in (10, 1_000, int(100_000 * scale)):
+        seconds, planning = list[float](), list[float]()
+        with stage.stack() as place:
+            redshift, settings = stage.resources()
+            s3 = boto3.client("s3")
+            _, file = stage.write_feeds(place, 1_000, 10_000)
+            for number in range(rounds + 1):
+                s3.upload_file(str(file), settings.bucket, f"{ORDERS_PREFIX}{number}.csv")
+                started = monotonic()
+                done = load_orders(redshift, s3, settings, "bench", f"_runs/{number}/")
+                taken = monotonic() - started
+                assert done.loaded == 10_000, done
+                if number == 0:  # which made the tables
+                    with redshift.session() as session:
+                        session.execute(SQL(LEDGER), (size,))
+                else:
+                    seconds.append(taken - done.planning_seconds)
+                    planning.append(done.planning_seconds)
+        fewest = fewest or seconds
+        what = f"10,000 new orders, {size:,} files loaded before"
+        figures.append(Figure(what, seconds, "with 10", fewest, most=1.2, of="ratio"))
+        figures.append(Figure("  comparing with the listing", planning))
+    return figures
+
+
 def warehouse(rounds: int, scale: float) -> list[Figure]:
     """COPY, UNLOAD and SELECT at the laptop's Redshift, beside the PostgreSQL behind it."""
     orders, selected, rounds = int(1e6 * scale), int(5e5 * scale), min(rounds, LONG_ROUNDS)
@@ -188,7 +253,7 @@ def warehouse(rounds: int, scale: float) -> list[Figure]:
 
 MEASURES: dict[str, Callable[[int, float], list[Figure]]] = {
     measure.__name__: measure
-    for measure in (sample, definitions, refresh, sync, big, feed, warehouse)
+    for measure in (sample, definitions, refresh, sync, big, feed, tick, load, warehouse)
 }
 
 

@@ -17,6 +17,8 @@ from typing import Any
 from unittest.mock import patch
 
 from aws_orders.local.stack import FOREIGN, running, wait_ready
+from aws_orders.resources.redshift import RedshiftResource
+from aws_orders.settings import Settings
 
 PYTHON = sys.executable
 AWS_ORDERS = str(Path(sys.executable).with_name("aws-orders"))
@@ -47,6 +49,16 @@ def stack() -> Iterator[Path]:
             for name in FOREIGN:
                 os.environ.pop(name, None)
             yield place
+
+
+def resources() -> tuple[RedshiftResource, Settings]:
+    """Return the warehouse and the settings of the stack that the environment points at."""
+    names = ("host", "database", "user", "password", "sslmode", "iam_role")
+    values: dict[str, Any] = {name: os.environ[f"REDSHIFT_{name.upper()}"] for name in names}
+    redshift = RedshiftResource(port=int(os.environ["REDSHIFT_PORT"]), **values)
+    return redshift, Settings(
+        bucket=os.environ["AWS_ORDERS_BUCKET"], products_table="products", products_feed=""
+    )
 
 
 def run(*command: object, **environment: str) -> str:

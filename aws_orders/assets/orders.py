@@ -108,6 +108,7 @@ def redshift_orders(
                 {
                     "dagster/table_name": redshift.relation(ORDERS.name),
                     "rows loaded": load.loaded,
+                    "planning seconds": round(load.planning_seconds, 3),
                     "new deliveries": load.new,
                     "redelivered": load.redelivered,
                     "COPY statements": load.copies,

@@ -1,0 +1,160 @@
+"""Sensors and the schedule: what sets a run off, what does not, and what a failed look does."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from botocore.exceptions import ClientError
+
+from aws_orders.automation import orders_landed, products_changed
+from aws_orders.definitions import defs
+from aws_orders.errors import DataError
+from aws_orders.resources.s3 import SharedS3Resource
+from aws_orders.settings import Settings
+from aws_orders_tests.conftest import ORDERS_CSV, PRODUCTS_CSV, Platform
+from aws_orders_tests.test_definitions import run_python
+
+
+def look(
+    platform: Platform, sensor: dg.SensorDefinition, cursor: str | None = None
+) -> tuple[str | None, str | None]:
+    """Evaluate a sensor once; return the run key that it asks for, and its cursor then."""
+    resources: dict[str, Any] = {"settings": platform.settings, "s3": SharedS3Resource()}
+    if sensor is products_changed:
+        resources["dynamodb"] = platform.dynamodb
+    context = dg.build_sensor_context(platform.instance, cursor, resources=resources)
+    data = sensor.evaluate_tick(context)
+    keys = [request.run_key for request in data.run_requests or []]
+    assert len(keys) <= 1
+    return (keys[0] if keys else None), data.cursor
+
+
+def test_no_delivery_sets_nothing_off(platform: Platform) -> None:
+    assert look(platform, orders_landed) == (None, None)
+
+
+def test_a_delivery_sets_one_run_off_and_then_no_more(platform: Platform) -> None:
+    platform.deliver("a.csv", ORDERS_CSV)
+    key, cursor = look(platform, orders_landed)
+    assert key
+    assert look(platform, orders_landed, cursor) == (None, cursor)
+
+
+def test_a_redelivery_and_a_deletion_are_noticed(platform: Platform) -> None:
+    seen = []
+    platform.deliver("a.csv", ORDERS_CSV)
+    seen.append(look(platform, orders_landed))
+    platform.deliver("a.csv", ORDERS_CSV.replace("Ada", "Zoe"))
+    seen.append(look(platform, orders_landed, seen[-1][1]))
+    platform.deliver("b.csv", ORDERS_CSV)
+    seen.append(look(platform, orders_landed, seen[-1][1]))
+    platform.s3.delete_object(Bucket=platform.bucket, Key="input/orders/b.csv")
+    platform.deliver("c.csv", ORDERS_CSV)
+    seen.append(look(platform, orders_landed, seen[-1][1]))
+    keys = [key for key, _ in seen]
+    assert None not in keys
+    assert len(set(keys)) == 4
+
+
+def test_many_files_of_the_same_second_are_one_run_and_none_is_missed(platform: Platform) -> None:
+    for number in range(10):
+        platform.deliver(f"{number}.csv", ORDERS_CSV)
+    _, cursor = look(platform, orders_landed)
+    platform.deliver("0 earlier in the alphabet.csv", ORDERS_CSV)
+    assert look(platform, orders_landed, cursor)[0]
+
+
+def test_a_daemon_that_dies_before_it_stores_the_cursor_asks_for_the_same_run(
+    platform: Platform,
+) -> None:
+    platform.deliver("a.csv", ORDERS_CSV)
+    assert look(platform, orders_landed, None) == look(platform, orders_landed, None)
+
+
+def test_the_platforms_own_feed_sets_nothing_off(platform: Platform) -> None:
+    platform.refresh()
+    assert look(platform, orders_landed) == (None, None)
+
+
+def test_a_listing_that_cannot_be_read_fails_the_tick(platform: Platform) -> None:
+    platform.settings = Settings(bucket="nowhere", products_table="", products_feed="")
+    with pytest.raises(ClientError, match="NoSuchBucket"):
+        look(platform, orders_landed, "a cursor")
+
+
+def test_the_cursor_does_not_grow_with_the_listing(platform: Platform) -> None:
+    for number in range(30):
+        platform.deliver(f"{number}.csv", ORDERS_CSV)
+    _, cursor = look(platform, orders_landed)
+    assert cursor
+    assert len(cursor) == 64
+
+
+def test_products_are_left_alone_until_they_were_refreshed_once(platform: Platform) -> None:
+    assert look(platform, products_changed)[0] is None
+
+
+def test_a_changed_products_feed_sets_a_run_off_until_it_was_fetched(platform: Platform) -> None:
+    platform.refresh("refresh_products")
+    assert look(platform, products_changed)[0] is None
+    platform.feed("products", PRODUCTS_CSV.replace("Tent", "Tarp"))
+    first = look(platform, products_changed)[0]
+    assert first
+    assert look(platform, products_changed)[0] == first
+    platform.refresh("refresh_products")
+    assert look(platform, products_changed)[0] is None
+
+
+def test_a_feed_that_turns_back_to_what_it_was_sets_a_run_off_again(
+    platform: Platform, tmp_path: Path
+) -> None:
+    def edition(name: str, second: int) -> str | None:
+        platform.feed("products", PRODUCTS_CSV.replace("Tent", name))
+        os.utime(tmp_path / "products.csv", (second, second))
+        key = look(platform, products_changed)[0]
+        platform.refresh("refresh_products")
+        return key
+
+    platform.refresh("refresh_products")
+    assert edition("Tarp", 1) != edition("Tent", 2)
+    assert edition("Tarp", 1)
+
+
+def test_a_products_feed_that_cannot_be_read_fails_the_tick(platform: Platform) -> None:
+    platform.refresh("refresh_products")
+    platform.set_feeds(products="/nowhere/products.csv")
+    with pytest.raises(DataError, match="No such file"):
+        look(platform, products_changed)
+
+
+def test_a_table_changed_behind_the_platforms_back_is_noticed_where_asked_for(
+    platform: Platform,
+) -> None:
+    platform.refresh("refresh_products")
+    platform.dynamodb.get_client().delete_item(
+        TableName=platform.settings.products_table, Key={"product_id": {"N": "1"}}
+    )
+    assert look(platform, products_changed)[0] is None
+    old = platform.settings
+    platform.settings = Settings(
+        bucket=old.bucket,
+        products_table=old.products_table,
+        products_feed=old.products_feed,
+        orders_feed=old.orders_feed,
+        watch_products_table=True,
+    )
+    assert look(platform, products_changed)[0]
+    platform.refresh("refresh_products")
+    assert look(platform, products_changed)[0] is None
+
+
+def test_on_aws_nothing_starts_by_itself_but_in_dev_the_sensors_do() -> None:
+    code = "from aws_orders.automation import *; print({s.default_status.name for s in SENSORS})"
+    assert run_python(code) == "{'STOPPED'}\n"
+    assert run_python(code, AWS_ORDERS_SENSORS="running") == "{'RUNNING'}\n"
+    (schedule,) = defs.schedules or []
+    assert isinstance(schedule, dg.ScheduleDefinition)
+    assert schedule.default_status is dg.DefaultScheduleStatus.STOPPED
+    assert schedule.cron_schedule == "0 3 * * *"
