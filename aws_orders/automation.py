@@ -1,15 +1,19 @@
 """Automation: the jobs that refresh the assets, and what sets them off.
 
-Sensors are thin: what they look at is `arrivals`'. A look that fails fails the tick, and the
-cursor stays: a listing that cannot be read is not an empty one.
+Sensors are thin: what they look at is `arrivals`' business, and what messages say
+`notifications`'. A look that fails fails the tick, and the cursor stays: a listing that cannot
+be read is not an empty one.
 """
 
 import os
+from contextlib import closing
+from datetime import UTC, datetime
 
+import boto3
 import dagster as dg
 from dagster_aws.s3 import S3Resource
 
-from aws_orders import arrivals
+from aws_orders import arrivals, notifications
 from aws_orders.product_sync import table_digest
 from aws_orders.resources.dynamodb import DynamoDBResource
 from aws_orders.settings import Settings
@@ -48,6 +52,34 @@ def orders_landed(
     return dg.SensorResult(run_requests=[dg.RunRequest(run_key=digest)], cursor=digest)
 
 
+@dg.sensor(job=refresh_orders, minimum_interval_seconds=INTERVAL_SECONDS, default_status=STATUS)
+def orders_queued(
+    context: dg.SensorEvaluationContext, settings: Settings, s3: S3Resource
+) -> dg.SensorResult | dg.SkipReason:
+    """The queue tells of deliveries: refresh the orders. For prefixes too long to list."""
+    if not settings.orders_queue:
+        return dg.SkipReason("No queue is configured (AWS_ORDERS_ORDERS_QUEUE).")
+
+    def was_requested(run_key: str) -> bool:
+        tags = {"dagster/run_key": run_key}
+        return bool(context.instance.get_runs(filters=dg.RunsFilter(tags=tags), limit=1))
+
+    with closing(boto3.client("sqs")) as sqs:
+        decision = notifications.tick(
+            sqs,
+            s3.get_client(),
+            settings,
+            settings.orders_queue,
+            context.cursor,
+            datetime.now(UTC),
+            was_requested,
+            context.log.warning,
+        )
+    requests = [dg.RunRequest(run_key=decision.run_key)] if decision.run_key else []
+    skipped = None if requests else decision.reason
+    return dg.SensorResult(run_requests=requests, skip_reason=skipped, cursor=decision.cursor)
+
+
 @dg.sensor(job=refresh_products, minimum_interval_seconds=INTERVAL_SECONDS, default_status=STATUS)
 def products_changed(
     context: dg.SensorEvaluationContext,
@@ -80,5 +112,5 @@ daily = dg.ScheduleDefinition(
 )
 
 JOBS = [refresh_all, refresh_products, refresh_orders]
-SENSORS = [orders_landed, products_changed]
+SENSORS = [orders_landed, orders_queued, products_changed]
 SCHEDULES = [daily]

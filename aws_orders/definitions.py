@@ -51,6 +51,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
             products_table=optional("AWS_ORDERS_PRODUCTS_TABLE", "products"),
             products_feed=dg.EnvVar("AWS_ORDERS_PRODUCTS_FEED"),
             orders_feed=optional("AWS_ORDERS_ORDERS_FEED", ""),
+            orders_queue=optional("AWS_ORDERS_ORDERS_QUEUE", ""),
             watch_products_table=os.getenv("AWS_ORDERS_WATCH_PRODUCTS_TABLE", "") == "true",
         ),
         "s3": SharedS3Resource(),

@@ -29,6 +29,10 @@ class Settings(dg.ConfigurableResource):  # type: ignore[type-arg]
         f"deliveries under {ORDERS_PREFIX} themselves.",
     )
 
+    orders_queue: str = Field(
+        default="",
+        description="URL of the SQS queue that the bucket's events go to, for `orders_queued`.",
+    )
     watch_products_table: bool = Field(
         default=False,
         description="Whether `products_changed` also looks for changes to the DynamoDB table "

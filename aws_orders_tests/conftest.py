@@ -107,15 +107,14 @@ class Platform:
         path = self.directory / f"{name}.csv"
         path.write_bytes(text.encode() if isinstance(text, str) else text)
 
+    def change_settings(self, **changed: Any) -> None:
+        """Replace some of the settings."""
+        self.settings = Settings(**(dict(self.settings) | changed))
+
     def set_feeds(self, products: str | None = None, orders: str | None = None) -> None:
         """Point a feed elsewhere; an empty orders feed is none."""
-        old = self.settings
-        self.settings = Settings(
-            bucket=old.bucket,
-            products_table=old.products_table,
-            products_feed=old.products_feed if products is None else products,
-            orders_feed=old.orders_feed if orders is None else orders,
-        )
+        feeds = {"products_feed": products, "orders_feed": orders}
+        self.change_settings(**{name: url for name, url in feeds.items() if url is not None})
 
     def read(self, key: str) -> str:
         return self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read().decode()

@@ -1,20 +1,29 @@
 """Sensors and the schedule: what sets a run off, what does not, and what a failed look does."""
 
+import json
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import boto3
 import dagster as dg
 import pytest
 from botocore.exceptions import ClientError
 
-from aws_orders.automation import orders_landed, products_changed
+from aws_orders.automation import orders_landed, orders_queued, products_changed
 from aws_orders.definitions import defs
 from aws_orders.errors import DataError
+from aws_orders.local.stack import Stack
 from aws_orders.resources.s3 import SharedS3Resource
 from aws_orders.settings import Settings
 from aws_orders_tests.conftest import ORDERS_CSV, PRODUCTS_CSV, Platform
 from aws_orders_tests.test_definitions import run_python
+
+
+@dg.job(logger_defs={})
+def nothing() -> None:
+    """Stand for a run that the daemon made of a request."""
 
 
 def look(
@@ -92,6 +101,34 @@ def test_the_cursor_does_not_grow_with_the_listing(platform: Platform) -> None:
     assert len(cursor) == 64
 
 
+def test_without_a_queue_orders_queued_says_so_and_asks_for_nothing(platform: Platform) -> None:
+    assert look(platform, orders_queued) == (None, None)
+
+
+def test_a_message_sets_a_run_off_and_is_deleted_once_that_run_exists(
+    platform: Platform, stack: Stack
+) -> None:
+    with closing(boto3.client("sqs")) as sqs:
+        url = sqs.create_queue(QueueName=platform.bucket)["QueueUrl"]
+        platform.change_settings(orders_queue=url)
+        about = {"bucket": {"name": platform.bucket}, "object": {"key": "input/orders/a%2Bb.csv"}}
+        event = {"Records": [{"eventName": "ObjectCreated:Put", "s3": about}]}
+        _, listed = look(platform, orders_queued)
+        sqs.send_message(QueueUrl=url, MessageBody=json.dumps(event))
+        key, cursor = look(platform, orders_queued, listed)
+        assert key
+
+        def in_flight() -> str:
+            names = ["ApproximateNumberOfMessagesNotVisible"]
+            answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)
+            return str(answer["Attributes"][names[0]])
+
+        assert in_flight() == "1"
+        nothing.execute_in_process(instance=platform.instance, tags={"dagster/run_key": key})
+        assert look(platform, orders_queued, cursor)[0] is None
+        assert in_flight() == "0"
+
+
 def test_products_are_left_alone_until_they_were_refreshed_once(platform: Platform) -> None:
     assert look(platform, products_changed)[0] is None
 
@@ -137,14 +174,7 @@ def test_a_table_changed_behind_the_platforms_back_is_noticed_where_asked_for(
         TableName=platform.settings.products_table, Key={"product_id": {"N": "1"}}
     )
     assert look(platform, products_changed)[0] is None
-    old = platform.settings
-    platform.settings = Settings(
-        bucket=old.bucket,
-        products_table=old.products_table,
-        products_feed=old.products_feed,
-        orders_feed=old.orders_feed,
-        watch_products_table=True,
-    )
+    platform.change_settings(watch_products_table=True)
     assert look(platform, products_changed)[0]
     platform.refresh("refresh_products")
     assert look(platform, products_changed)[0] is None

@@ -30,6 +30,7 @@ FLAGS = ["headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-
 FLAGS += ["disable-background-networking", "disable-component-update", "disable-sync"]
 PAGE = {"width": 1600, "height": 900, "deviceScaleFactor": 1, "mobile": False}
 MATERIALIZE = "//button[contains(., 'Materialize all')]"
+SWITCH = "//label[contains(@class, 'switch') or .//input[@type='checkbox']]"
 # An asset's box in the graph, with a certain text in it; outlines of groups have no 'Latest event'.
 BOX = "//*[local-name()='foreignObject'][.//*[.='{}']][.//*[.='{}']][.//*[.='Latest event']]"
 
@@ -89,37 +90,58 @@ def browser(profile: Path) -> Chrome:
     return Chrome(options, ChromeService(shutil.which("chromedriver") or "/usr/bin/chromedriver"))
 
 
-def check(url: str, chrome: Chrome) -> None:
+def ask(url: str, query: str) -> Any:
+    """Ask the API; return its data."""
+    return requests.post(f"{url}/graphql", json={"query": query}, timeout=30).json()["data"]
+
+
+def click(chrome: Chrome, path: str) -> None:
+    """Click what is at `path`, once it can be clicked."""
+    found = partial(chrome.find_element, By.XPATH, path)
+    until(lambda: found().click() is None, f"something to click at {path}")
+
+
+def check_sensor(url: str, chrome: Chrome) -> None:
+    """Switch a sensor off and on again, and ask the API each time."""
+    query = "{sensorOrError(sensorSelector: {%s}) {... on Sensor {sensorState {status}}}}"
+    place = 'repositoryLocationName: "aws_orders", repositoryName: "__repository__"'
+    chrome.get(f"{url}/locations/aws_orders/sensors/orders_landed")
+    for status in ("STOPPED", "RUNNING"):
+        click(chrome, SWITCH)
+        until(
+            lambda status=status: (
+                ask(url, query % f'{place}, sensorName: "orders_landed"')["sensorOrError"]
+                == {"sensorState": {"status": status}}
+            ),
+            f"the sensor orders_landed {status.lower()} after a click on its switch",
+        )
+
+
+def check_assets(url: str, chrome: Chrome) -> None:
     """See the six assets, materialize them by a click, see them green, and ask the API as well."""
     find = partial(chrome.find_element, By.XPATH)
-
-    def ask(query: str) -> Any:
-        return requests.post(f"{url}/graphql", json={"query": query}, timeout=30).json()["data"]
-
-    def click(path: str) -> None:
-        until(lambda: find(path).click() is None, f"something to click at {path}")
 
     def all_say(text: str) -> bool:
         return all(find(BOX.format(asset, text)).is_displayed() for asset in ASSETS)
 
     def one_good_run() -> bool:
         query = "{runsOrError(filter: {statuses: SUCCESS}) {... on Runs {results {%s}}}}"
-        runs = ask(query % "assets {key {path}}")["runsOrError"]["results"]
+        runs = ask(url, query % "assets {key {path}}")["runsOrError"]["results"]
         return [{asset["key"]["path"][-1] for asset in run["assets"]} for run in runs] == [ASSETS]
 
     chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PAGE)
     chrome.get(f"{url}/asset-groups")
-    if ask("{shouldShowNux}")["shouldShowNux"]:  # Dagster's greeting
-        click("//button[.='Skip']")
+    if ask(url, "{shouldShowNux}")["shouldShowNux"]:  # Dagster's greeting
+        click(chrome, "//button[.='Skip']")
     # Make room, expand the groups; beside it, a click closes the menu, a double click fits it in.
-    click("//button[contains(., 'Hide navigation')]")
-    click("//button[.='' and .//*[@aria-label='panel_show_right']]")
-    click("(//button[.//*[@aria-label='settings']])[last()]")
-    click("//*[@role='menuitem'][contains(., 'Expand all groups')]")
+    click(chrome, "//button[contains(., 'Hide navigation')]")
+    click(chrome, "//button[.='' and .//*[@aria-label='panel_show_right']]")
+    click(chrome, "(//button[.//*[@aria-label='settings']])[last()]")
+    click(chrome, "//*[@role='menuitem'][contains(., 'Expand all groups')]")
     until(lambda: all_say("Never materialized"), "the six assets, never materialized")
     beside = ActionChains(chrome).move_to_element_with_offset(find(MATERIALIZE), 0, 80)
     beside.click().pause(1).double_click().pause(1).perform()
-    click(MATERIALIZE)
+    click(chrome, MATERIALIZE)
     until(lambda: all_say("Materialized"), "the six assets, materialized", seconds=120)
     until(one_good_run, "one run in the API that succeeded and materialized the six assets")
     chrome.execute_script("document.activeElement.blur()")
@@ -136,9 +158,10 @@ def main() -> int:
         os.environ["UI_CHECK"] = name  # all processes inherit it: `left_over` finds them by it
         try:
             with served(directory) as url, browser(directory / "profile") as chrome:
-                check(url, chrome)
+                check_assets(url, chrome)
                 if options.screenshot:
                     chrome.save_screenshot(options.screenshot)
+                check_sensor(url, chrome)
             until(lambda: not left_over(directory), "an end of all processes", seconds=10)
         except (RuntimeError, WebDriverException, subprocess.TimeoutExpired) as error:
             log = (directory / "dev.log").read_text(errors="replace")[-3000:]
