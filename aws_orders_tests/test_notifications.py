@@ -382,6 +382,22 @@ def test_a_listing_counts_only_once_its_run_exists(watch: Watch) -> None:
     assert watch.tick() is None
 
 
+def test_each_days_change_is_a_run_of_its_own_also_back_to_an_earlier_day(watch: Watch) -> None:
+    watch.lose_events()
+    keys = []
+    for change in ("put a", "put b", "delete b"):
+        action, name = change.split()
+        if action == "put":
+            watch.put(f"{name}.csv")
+        else:
+            watch.s3.delete_object(Bucket=watch.bucket, Key=f"input/orders/{name}.csv")
+        watch.now += timedelta(days=1)
+        keys.append(watch.tick())
+        watch.tick()
+    assert None not in keys
+    assert len(set(keys)) == 3
+
+
 def test_messages_and_the_daily_listing_are_one_run(watch: Watch) -> None:
     watch.put()
     watch.now += timedelta(days=1)

@@ -24,7 +24,8 @@ Result = TypeVar("Result")
 
 ATTEMPTS = 4
 FIRST_WAIT_SECONDS = 0.5
-FETCH_ROWS = 10_000
+# The most that a single-node cluster takes: https://docs.aws.amazon.com/redshift/latest/dg/fetch.html
+FETCH_ROWS = 1000
 # Redshift reports a serialization failure as XX000 with 1023 in its text:
 # https://docs.aws.amazon.com/redshift/latest/dg/r_BEGIN.html (40001 is PostgreSQL's code for it).
 SERIALIZATION_FAILURE = re.compile(r"\b1023\b.*[Ss]erializable isolation", re.DOTALL)
