@@ -27,7 +27,7 @@ REGION = "us-east-1"
 DATABASE, USER, PASSWORD = "dev", "awsuser", "Local-laptop-0nly"
 # Only the laptop's stand-ins take these; AWS's SDKs want to see some.
 KEY_ID, SECRET_KEY = "local", "local"
-AWS_PORT, REDSHIFT_PORT = 4566, 5439
+AWS_PORT, REDSHIFT_PORT, PORTS = 4566, 5439, 100
 START_SECONDS, HANDOVER_SECONDS = 60, 30
 # Settings of the user's own that would lead a client past the stand-ins.
 FOREIGN = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_DYNAMODB")
@@ -267,17 +267,21 @@ def _answers(stack: Stack) -> bool:
 
 
 def _free_port(preferred: int, stop: ExitStack) -> int:
-    """Return `preferred` where nothing uses it, nor another stack is about to; else a free port."""
-    claim = Path(tempfile.gettempdir()) / f"aws-orders-port-{preferred}.lock"
-    with suppress(OSError), socket.socket() as probe:
-        lock = stop.enter_context(claim.open("w"))
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(("127.0.0.1", preferred))
-        if _try_lock(lock.fileno()):
-            return preferred
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Claim the first port from `preferred` on that nothing uses, nor another stack is about to.
+
+    Never one that the system hands out: until the child listens, a connection could get it.
+    """
+    for port in range(preferred, preferred + PORTS):
+        with ExitStack() as unless_claimed:
+            claim = Path(tempfile.gettempdir()) / f"aws-orders-port-{port}.lock"
+            with suppress(OSError), socket.socket() as probe:
+                lock = unless_claimed.enter_context(claim.open("w"))
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("127.0.0.1", port))
+                if _try_lock(lock.fileno()):
+                    stop.push(unless_claimed.pop_all())
+                    return port
+    raise StackError(f"No port is free from {preferred} to {preferred + PORTS - 1} on 127.0.0.1.")
 
 
 def _log_tails(state: Path) -> str:

@@ -12,6 +12,7 @@ import pytest
 from psycopg2 import extensions
 
 from aws_orders.local.redshift import wire
+from aws_orders.local.redshift.errors import RedshiftError
 from aws_orders.local.redshift.server import _status_at_end
 from aws_orders_tests.local.conftest import free_port, wait_until
 
@@ -181,3 +182,14 @@ def test_starting_again_keeps_the_data_and_stopping_is_quick(redshift):
                 assert cursor.fetchall() == [(1,)]
             process.terminate()
             assert process.wait(5) == 0
+
+
+def test_a_backend_that_refuses_and_hangs_up_is_told_of_by_its_reason() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        refusal = RedshiftError("the database system is starting up", "57P03")
+        theirs.sendall(wire.error(refusal, "FATAL"))
+        theirs.close()
+        with pytest.raises(RedshiftError, match="starting up") as raised:
+            wire.Backend(ours).drain()
+    assert raised.value.sqlstate == "57P03"

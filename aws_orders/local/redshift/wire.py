@@ -212,7 +212,11 @@ class Backend:
         """Yield what comes before ReadyForQuery; raise, after it, the error that was in it."""
         failure = None
         while True:
-            kind, payload = self._receive()
+            try:
+                kind, payload = self._receive()
+            except ConnectionError as closed:
+                # A FATAL error is the last that is heard of a backend: it says why.
+                raise failure or closed from closed
             if kind == b"Z":
                 break
             if kind == b"E":
