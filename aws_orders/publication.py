@@ -34,10 +34,18 @@ class UnloadMismatchError(Exception):
 
 @dataclass(frozen=True)
 class Publication:
-    """What was published: rows of either file, and the main file's size in bytes."""
+    """What was published.
+
+    Attributes:
+        detailed: Rows of the main file.
+        unmatched: Rows of the file beside it.
+        repeated: Order ids that stand in more than one row: all of those are kept.
+        bytes: Size of the main file.
+    """
 
     detailed: int
     unmatched: int
+    repeated: int
     bytes: int
 
 
@@ -81,7 +89,7 @@ def publish_orders(
         sql.select_unmatched(schema), ORDERS.names, UNMATCHED_KEY, f"{run_prefix}unmatched_"
     )
 
-    def work(session: Session) -> tuple[int, int]:
+    def work(session: Session) -> tuple[int, int, int]:
         delete_objects(
             s3, settings.bucket, (o.key for o in list_objects(s3, settings.bucket, run_prefix))
         )
@@ -94,21 +102,22 @@ def publish_orders(
                 _unload(session, redshift, settings, unmatched),
             )
             orders = session.scalar(sql.count_rows(schema, ORDERS))
+            repeated = int(session.scalar(sql.count_repeated(schema, ORDERS)))
         if sum(counts) != orders:
             raise UnloadMismatchError(
                 f"{counts[0]} orders with and {counts[1]} without a product are not the "
                 f"{orders} orders in {redshift.relation(ORDERS.name)}: is a product_id twice in "
                 "products? Nothing was published."
             )
-        return counts
+        return *counts, repeated
 
-    counts = redshift.run(work)
+    rows, unmatched_rows, repeated = redshift.run(work)
     # The unmatched first: whoever waits for detailed orders then finds both new.
-    _publish(s3, settings, unmatched, counts[1])
-    size = _publish(s3, settings, detailed, counts[0])
+    _publish(s3, settings, unmatched, unmatched_rows)
+    size = _publish(s3, settings, detailed, rows)
     used = [stored.key for stored in list_objects(s3, settings.bucket, run_prefix)]
     delete_objects(s3, settings.bucket, used)
-    return Publication(counts[0], counts[1], size)
+    return Publication(rows, unmatched_rows, repeated, size)
 
 
 def _unload(

@@ -194,6 +194,14 @@ def count_rows(schema: str, table: Table) -> Composed:
     return SQL("SELECT count(*) FROM {}").format(Identifier(schema, table.name))
 
 
+def count_repeated(schema: str, table: Table) -> Composed:
+    """SELECT how many values of a table's key stand in more than one row."""
+    return SQL(
+        "SELECT count(*)\nFROM (SELECT {key} FROM {table} GROUP BY {key} HAVING count(*) > 1)"
+        " AS repeated"
+    ).format(key=Identifier(table.key), table=Identifier(schema, table.name))
+
+
 def select_detailed(schema: str) -> Composed:
     """SELECT every order whose product is known, with that product's columns.
 

@@ -44,6 +44,7 @@ def detailed_orders_csv(
                     "dagster/uri": settings.uri(DETAILED_KEY),
                     "bytes": published.bytes,
                     "unmatched orders": published.unmatched,
+                    "repeated order ids": published.repeated,
                     "unmatched orders file": settings.uri(UNMATCHED_KEY),
                 },
             )
