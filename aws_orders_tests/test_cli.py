@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,8 @@ def environment_of(state: Path) -> dict[str, str]:
     return {name: value.strip("'") for name, _, value in pairs}
 
 
-def detailed(environment: dict[str, str]) -> str:
+@contextmanager
+def s3_of(environment: dict[str, str]) -> Iterator[Any]:
     client = boto3.client(
         "s3",
         endpoint_url=environment["AWS_ENDPOINT_URL"],
@@ -94,12 +95,15 @@ def detailed(environment: dict[str, str]) -> str:
         aws_secret_access_key="x",
         region_name="us-east-1",
     )
-    answer = client.get_object(
-        Bucket=environment["AWS_ORDERS_BUCKET"], Key="output/detailed_orders.csv"
-    )
-    text = answer["Body"].read().decode()
-    client.close()
-    return str(text)
+    with closing(client):
+        yield client
+
+
+def detailed(environment: dict[str, str]) -> str:
+    bucket = environment["AWS_ORDERS_BUCKET"]
+    with s3_of(environment) as s3:
+        answer = s3.get_object(Bucket=bucket, Key="output/detailed_orders.csv")
+        return str(answer["Body"].read().decode())
 
 
 @pytest.fixture(scope="module")

@@ -7,13 +7,12 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-import boto3
-
 from aws_orders_tests.test_cli import (
     CLI,
     detailed,
     environment_of,
     run,
+    s3_of,
     started,
     wait_for_line,
     wait_until_gone,
@@ -40,21 +39,14 @@ def test_deliveries_show_up_within_a_minute_in_few_runs_and_each_once(tmp_path: 
         wait_for_line(process, "Dagster's web UI")
         assert run(CLI, "run", "--state", str(tmp_path)).returncode == 0
         environment = environment_of(tmp_path)
-        client = boto3.client(
-            "s3",
-            endpoint_url=environment["AWS_ENDPOINT_URL"],
-            aws_access_key_id="x",
-            aws_secret_access_key="x",
-            region_name="us-east-1",
-        )
         deadline = time.monotonic() + PROMISED_SECONDS
-        for order in range(1001, 1051):
-            client.put_object(
-                Bucket=environment["AWS_ORDERS_BUCKET"],
-                Key=f"input/orders/{order}.csv",
-                Body=f"{header}\n{order},Ann,ann@example.org,1,1.00,1,1.00\n".encode(),
-            )
-        client.close()
+        with s3_of(environment) as s3:
+            for order in range(1001, 1051):
+                s3.put_object(
+                    Bucket=environment["AWS_ORDERS_BUCKET"],
+                    Key=f"input/orders/{order}.csv",
+                    Body=f"{header}\n{order},Ann,ann@example.org,1,1.00,1,1.00\n".encode(),
+                )
         while (text := detailed(environment)).count(",Ann,") < 50 and time.monotonic() < deadline:
             time.sleep(1)
         assert sorted(line.split(",")[0] for line in text.splitlines() if ",Ann," in line) == [
