@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, cast
 
+from botocore.exceptions import ClientError
+
 from aws_orders import deliveries, sql
 from aws_orders.contract import ORDERS, ORDERS_LOADS, PRODUCTS, Table
 from aws_orders.csv_header import MAX_HEADER_BYTES, check_header, parse_header, record_at_line
@@ -68,9 +70,9 @@ class OrdersLoad:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What to load, and which loads to delete for it; `last_load` is the ledger it is based on."""
+    """What to load, and which loads to delete for it; `newest` is the ledger it is based on."""
 
-    last_load: int
+    newest: tuple[int, datetime | None]
     changes: Changes
     again: list[StoredObject]
     everything: bool
@@ -87,8 +89,8 @@ class _Plan:
         return [group for group in (feed, self.changes.redelivered, others + self.again) if group]
 
 
-class LedgerMovedError(Exception):
-    """Another run committed a load since this one read the ledger."""
+class PlanOutdatedError(Exception):
+    """Another run's load, or a file delivered anew, came after this run's plan was made."""
 
 
 class CountMismatchError(Exception):
@@ -159,7 +161,7 @@ def load_orders(
     Raises:
         DataError: a header lacks a column, rows cannot be loaded, or replacing a load would
             lose a file that has gone; the tables are as they were.
-        LedgerMovedError: other runs kept committing loads; nothing was loaded.
+        PlanOutdatedError: other runs kept committing loads; nothing was loaded.
     """
 
     def work(session: Session) -> OrdersLoad:
@@ -171,7 +173,7 @@ def load_orders(
         return _carry_out(plan, planned, session, redshift, s3, settings, run_id, run_prefix)
 
     for _ in range(LEDGER_ATTEMPTS - 1):
-        with suppress(LedgerMovedError):
+        with suppress(PlanOutdatedError):
             return _or_rejected(redshift, s3, work)
     return _or_rejected(redshift, s3, work)
 
@@ -188,14 +190,15 @@ def _or_rejected(
 def _plan(
     session: Session, schema: str, s3: "S3Client", settings: Settings, everything: bool
 ) -> _Plan:
-    last = int(session.scalar(sql.last_load(schema)))
+    ((load_id, loaded_at),) = session.rows(sql.newest_load(schema))
+    newest = (int(load_id), loaded_at)
     listing = (
         stored
         for stored in list_objects(s3, settings.bucket, ORDERS_PREFIX)
         if deliveries.is_delivery(stored)
     )
     if everything:
-        return _Plan(last, Changes(new=list(listing)), [], everything=True)
+        return _Plan(newest, Changes(new=list(listing)), [], everything=True)
     entries = (Entry(*row) for row in session.stream(sql.select_ledger(schema)))
     changes = compare(listing, entries)
     again: list[StoredObject] = []
@@ -208,7 +211,7 @@ def _plan(
         if gone := lost(kept, {key: stored.etag for key, stored in present.items()}):
             raise _would_lose(settings, changes.redelivered, gone)
         again = list(present.values())
-    return _Plan(last, changes, again, everything=False)
+    return _Plan(newest, changes, again, everything=False)
 
 
 def _stored(s3: "S3Client", settings: Settings, key: str) -> list[StoredObject]:
@@ -257,6 +260,7 @@ def _carry_out(
                 shape.gzip,
             )
             loads.append((stage, shape, members, session.copy(copy)))
+    _check_unchanged([stored for *_, members, _ in loads for stored in members], s3, settings)
     if loads or plan.everything:
         with session.transaction():
             _commit_loads(plan, loads, session, schema, run_id)
@@ -284,8 +288,8 @@ def _commit_loads(
     """Write rows and ledger, inside a transaction: a crash leaves both or neither."""
     for table in (ORDERS, ORDERS_LOADS):
         session.execute(sql.lock(schema, table))
-    if session.scalar(sql.last_load(schema)) != plan.last_load:
-        raise LedgerMovedError(f"another run loaded orders since load {plan.last_load}")
+    if session.rows(sql.newest_load(schema)) != [plan.newest]:
+        raise PlanOutdatedError(f"another run loaded orders since load {plan.newest[0]}")
     for table in (ORDERS, ORDERS_LOADS):
         if plan.everything:
             session.execute(sql.delete_all(schema, table))
@@ -293,12 +297,22 @@ def _commit_loads(
             session.execute(sql.delete_loads(schema, table), (tuple(plan.changes.outdated),))
     now = datetime.now(UTC).replace(tzinfo=None)
     entries = []
-    for load_id, (stage, shape, members, rows) in enumerate(loads, start=plan.last_load + 1):
+    for load_id, (stage, shape, members, rows) in enumerate(loads, start=plan.newest[0] + 1):
         session.execute(sql.insert_load(schema, ORDERS, stage, shape.header), (load_id,))
         entries += [(load_id, o.key, o.etag, o.size, rows, run_id, now) for o in members]
     for piece in slices(entries, LEDGER_ROWS):
         values = tuple(value for entry in piece for value in entry)
         session.execute(sql.insert_ledger(schema, len(piece)), values)
+
+
+def _check_unchanged(members: Sequence[StoredObject], s3: "S3Client", settings: Settings) -> None:
+    """Check that what COPY read is what the listing said: the ledger will name its ETags."""
+    with ThreadPoolExecutor(HEADER_READERS) as pool:
+        found = pool.map(lambda stored: _stored(s3, settings, stored.key), members)
+        for stored, now in zip(members, found, strict=True):
+            if [o.etag for o in now] != [stored.etag]:
+                uri = settings.uri(stored.key)
+                raise PlanOutdatedError(f"{uri} was delivered anew, or went, while it was loaded")
 
 
 def _by_shape(
@@ -320,17 +334,21 @@ def _replace(session: Session, schema: str, table: Table, stages: Sequence[str])
 def _read_header(s3: "S3Client", settings: Settings, key: str) -> tuple[str, ...]:
     """Read a delivery's first line and check it: IGNOREHEADER skips it without a look."""
     uri = settings.uri(key)
-    with _lines(s3, settings.bucket, key) as lines:
-        try:
+    try:
+        with _lines(s3, settings.bucket, key) as lines:
             line = lines.readline(MAX_HEADER_BYTES + 1)
-        except (gzip.BadGzipFile, EOFError) as error:
-            raise DataError(
-                "The file is not gzip, though its name says so.",
-                where=uri,
-                expected="gzipped CSV",
-                found=str(error),
-                fix="Deliver the file again, gzipped, or name it .csv.",
-            ) from error
+    except (gzip.BadGzipFile, EOFError) as error:
+        raise DataError(
+            "The file is not gzip, though its name says so.",
+            where=uri,
+            expected="gzipped CSV",
+            found=str(error),
+            fix="Deliver the file again, gzipped, or name it .csv.",
+        ) from error
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchKey":
+            raise
+        raise PlanOutdatedError(f"{uri} went while it was to be loaded") from error
     header = parse_header(line, uri)
     check_header(header, ORDERS, uri)
     return header

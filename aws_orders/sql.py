@@ -168,9 +168,13 @@ def delete_loads(schema: str, table: Table) -> Composed:
     return SQL("DELETE FROM {}\nWHERE load_id IN %s").format(Identifier(schema, table.name))
 
 
-def last_load(schema: str) -> Composed:
-    """SELECT the highest load id, 0 where there is none: every load that commits raises it."""
-    return SQL("SELECT coalesce(max(load_id), 0) FROM {}").format(
+def newest_load(schema: str) -> Composed:
+    """SELECT the highest load id, 0 where there is none, and the newest time.
+
+    Together they change with every load that commits. The id alone could come again, after a
+    full refresh that found no file.
+    """
+    return SQL("SELECT coalesce(max(load_id), 0), max(loaded_at)\nFROM {}").format(
         Identifier(schema, ORDERS_LOADS.name)
     )
 

@@ -1,5 +1,8 @@
 """Loading only what is new: the ledger, redeliveries, files that have gone, full refreshes."""
 
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -167,25 +170,92 @@ def test_an_order_in_two_files_is_kept_twice(warehouse: Platform) -> None:
     assert orders(warehouse) == [(1, "A"), (1, "A")]
 
 
+def during_the_copy(monkeypatch: pytest.MonkeyPatch, event: Callable[[], object]) -> None:
+    """Have `event` happen between the plan of the next load and its first COPY."""
+    copied, happened = sql.copy_deliveries, []
+
+    def copy_after_event(*arguments: Any) -> Any:
+        if not happened:
+            happened.append(True)
+            event()
+        return copied(*arguments)
+
+    monkeypatch.setattr(sql, "copy_deliveries", copy_after_event)
+
+
+def load_as(platform: Platform, run_id: str, **options: bool) -> loads.OrdersLoad:
+    return loads.load_orders(
+        platform.redshift, platform.s3, platform.settings, run_id, f"_runs/{run_id}/", **options
+    )
+
+
 def test_a_load_by_another_run_meanwhile_is_noticed_and_planned_anew(
     warehouse: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     warehouse.deliver("a.csv", delivery(1))
-    copied, interrupted = sql.copy_deliveries, []
-
-    def let_another_run_load_first(*arguments: Any) -> Any:
-        if not interrupted:
-            interrupted.append(True)
-            loads.load_orders(
-                warehouse.redshift, warehouse.s3, warehouse.settings, "other", "_runs/other/"
-            )
-        return copied(*arguments)
-
-    monkeypatch.setattr(sql, "copy_deliveries", let_another_run_load_first)
-    report = load(warehouse)
+    during_the_copy(monkeypatch, lambda: load_as(warehouse, "other"))
+    assert load_as(warehouse, "this").loaded == 0
     assert orders(warehouse) == [(1, "A")]
-    assert report["rows loaded"] == 0
     assert warehouse.query("SELECT run_id FROM orders_loads") == [("other",)]
+
+
+def test_a_file_delivered_anew_while_it_is_loaded_is_recorded_as_what_was_loaded(
+    warehouse: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse.deliver("a.csv", delivery(1, name="Old"))
+    during_the_copy(monkeypatch, lambda: warehouse.deliver("a.csv", delivery(1, name="New")))
+    load_as(warehouse, "1")
+    assert orders(warehouse) == [(1, "New")]
+    warehouse.deliver("a.csv", delivery(1, name="Old"))
+    load_as(warehouse, "2")
+    assert orders(warehouse) == [(1, "Old")]
+
+
+def test_columns_swapped_while_a_file_is_loaded_do_not_stay_swapped_when_it_goes(
+    warehouse: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse.deliver("a.csv", delivery(1))
+    swapped = HEADER.replace("quantity,total", "total,quantity")
+    text = f"{swapped}\n1,A,a@example.org,1,2,6,3\n"
+    during_the_copy(monkeypatch, lambda: warehouse.deliver("a.csv", text))
+    load_as(warehouse, "1")
+    warehouse.s3.delete_object(Bucket=warehouse.bucket, Key="input/orders/a.csv")
+    load_as(warehouse, "2")
+    assert warehouse.query("SELECT quantity, total::text FROM orders") == [(3, "6.00")]
+
+
+def test_a_plan_is_outdated_also_where_load_ids_have_started_over(
+    warehouse: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse.deliver("a.csv", delivery(1))
+    load_as(warehouse, "1")
+    warehouse.deliver("a.csv", delivery(1, name="New"))
+    place = {"Bucket": warehouse.bucket, "Key": "input/orders/a.csv"}
+
+    def everything_goes_and_comes_back() -> None:
+        body = warehouse.s3.get_object(**place)["Body"].read()
+        warehouse.s3.delete_object(**place)
+        load_as(warehouse, "empty", full_refresh=True)
+        warehouse.deliver("b.csv", delivery(2))
+        load_as(warehouse, "b")
+        warehouse.s3.delete_object(Bucket=warehouse.bucket, Key="input/orders/b.csv")
+        warehouse.s3.put_object(**place, Body=body)
+
+    during_the_copy(monkeypatch, everything_goes_and_comes_back)
+    load_as(warehouse, "2")
+    assert orders(warehouse) == [(1, "New"), (2, "A")]
+
+
+def test_two_first_loads_at_once_both_succeed(platform: Platform) -> None:
+    platform.deliver("a.csv", delivery(1))
+    start = threading.Barrier(2)
+
+    def first_load(run_id: str) -> int:
+        start.wait()
+        return load_as(platform, run_id).rows
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(first_load, ["one", "two"])) == [1, 1]
 
 
 keys = st.sampled_from("abcdefgh")

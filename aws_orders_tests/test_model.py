@@ -36,7 +36,7 @@ from hypothesis.stateful import (
 from psycopg2.sql import SQL, Identifier
 
 from aws_orders import sql
-from aws_orders.contract import ORDERS, ORDERS_LOADS
+from aws_orders.contract import ORDERS
 from aws_orders.errors import DataError
 from aws_orders.loads import OrdersLoad, load_orders
 from aws_orders.resources import redshift
@@ -44,7 +44,7 @@ from aws_orders.resources.redshift import Session
 from aws_orders.resources.s3 import delete_objects, list_objects
 from aws_orders.settings import ORDERS_FEED, ORDERS_PREFIX
 from aws_orders_tests.conftest import Platform
-from aws_orders_tests.test_crashes import CrashError
+from aws_orders_tests.test_crashes import CrashError, crash
 
 # How names sort is what a merge of two streams stands on.
 NAMES = ("B.csv", "a.csv", "a-1.csv", "a.csv.gz", "a/1.csv", "ä.csv", "\U0001f4e6.csv.gz")
@@ -73,8 +73,7 @@ HEADERS = st.one_of(
     ),
 )
 
-# The steps of a load after which it may die or lose its connection; all but the last come
-# before COMMIT.
+# The steps of a load after which it may die or lose its connection, and how often they are done.
 STEPS = st.one_of(
     st.tuples(
         st.sampled_from(["create_stage", "copy", "lock", "delete_loads", "delete_all"])
@@ -84,6 +83,10 @@ STEPS = st.one_of(
     st.tuples(st.just("execute"), st.integers(1, 20)),
 )
 AFTER_COMMIT = "count_rows"
+CONNECTIONS = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE application_name = 'aws_orders' AND pid <> pg_backend_pid()"
+)
 
 Row = tuple[Any, ...]
 
@@ -119,13 +122,14 @@ def loaded(column: str, text: str) -> Any:
 
 
 @st.composite
-def _files(draw: st.DrawFn) -> File:
-    header = tuple(draw(HEADERS))
+def orders_files(draw: st.DrawFn, headers: st.SearchStrategy[Sequence[str]] = HEADERS) -> File:
+    header = tuple(draw(headers))
     records = draw(st.lists(st.tuples(*(VALUES[name] for name in header)), max_size=4))
     return File(header, tuple(records), draw(st.sampled_from(["\n", "\r\n"])), draw(st.booleans()))
 
 
-FILES = _files()
+FILES = orders_files()
+ALIKE = orders_files(st.just(ORDERS.expected))
 # Keys that are on S3 now, and those that are not.
 PRESENT = st.runner().flatmap(lambda machine: st.sampled_from(sorted(machine.present)))
 ABSENT = st.runner().flatmap(
@@ -172,10 +176,15 @@ class Orders(RuleBasedStateMachine):
 
     # What happens on S3.
 
-    @initialize(files=st.dictionaries(st.sampled_from(KEYS), FILES, min_size=2, max_size=6))
-    def begin(self, files: dict[str, File]) -> None:
+    @initialize(
+        files=st.dictionaries(st.sampled_from(KEYS), ALIKE, min_size=2, max_size=6),
+        load=st.booleans(),
+    )
+    def begin(self, files: dict[str, File], load: bool) -> None:
         for key, file in files.items():
             self._deliver(key, file)
+        if load:
+            self.load()
 
     @precondition(lambda self: len(self.present) < len(KEYS))
     @rule(key=ABSENT, file=FILES)
@@ -203,11 +212,10 @@ class Orders(RuleBasedStateMachine):
 
     @precondition(lambda self: self.siblings())
     @rule(keys=SIBLINGS, file=FILES)
-    def lose_a_file_and_redeliver_one_that_came_with_it(
-        self, keys: tuple[str, str], file: File
-    ) -> None:
+    def load_a_redelivery_whose_sibling_has_gone(self, keys: tuple[str, str], file: File) -> None:
         self.lose(keys[0], emptied=False)
         self._deliver(keys[1], file)
+        self.load()
 
     def siblings(self) -> list[tuple[str, str]]:
         known = sorted(self.present.keys() & self.loads.keys())
@@ -250,12 +258,17 @@ class Orders(RuleBasedStateMachine):
             self._deliver(key, file)
             self.load()
 
-    @rule(full_refreshes=st.tuples(st.booleans(), st.booleans()), meet=st.booleans())
-    def load_twice_at_once(self, full_refreshes: tuple[bool, bool], meet: bool) -> None:
-        # Of two that create a table, PostgreSQL may refuse one in spite of IF NOT EXISTS.
-        with self.platform.redshift.session() as session:
-            for table in (ORDERS, ORDERS_LOADS):
-                session.execute(sql.create_table(self.platform.redshift.schema_name, table))
+    @precondition(lambda self: len(self.present) < len(KEYS))
+    @rule(
+        key=ABSENT,
+        file=FILES,
+        full_refreshes=st.sampled_from([(False, False), (False, True), (True, True)]),
+        meet=st.sampled_from([True, True, False]),
+    )
+    def deliver_and_load_twice_at_once(
+        self, key: str, file: File, full_refreshes: tuple[bool, bool], meet: bool
+    ) -> None:
+        self._deliver(key, file)
         gone = self._would_lose()
         barrier = threading.Barrier(2)
 
@@ -284,17 +297,15 @@ class Orders(RuleBasedStateMachine):
     @rule(step=STEPS, full_refresh=st.booleans())
     def load_and_crash(self, step: tuple[str, int], full_refresh: bool) -> None:
         after = self._after(full_refresh)
-        with failing_after(*step, CrashError()) as failed:
+        committed = False
+        with happening_after(*step, crash):
             try:
                 self._load(full_refresh=full_refresh)
+                committed = True
             except CrashError:
                 committed = step[0] == AFTER_COMMIT
             except DataError:
                 assert after is None
-                committed = False
-            else:
-                assert not failed
-                committed = True
         if committed:
             assert after is not None
             self.loaded = after
@@ -303,7 +314,7 @@ class Orders(RuleBasedStateMachine):
     @rule(step=STEPS, full_refresh=st.booleans())
     def load_and_lose_the_connection(self, step: tuple[str, int], full_refresh: bool) -> None:
         after = self._after(full_refresh)
-        with failing_after(*step, psycopg2.OperationalError("connection lost")):
+        with happening_after(*step, lambda: self.platform.query(CONNECTIONS)):
             if after is None:
                 with pytest.raises(DataError, match="would lose another file's"):
                     self._load(full_refresh=full_refresh)
@@ -329,7 +340,6 @@ class Orders(RuleBasedStateMachine):
     @rule(key=PRESENT, file=st.none() | FILES)
     def change_a_file_during_a_load_and_load_again(self, key: str, file: File | None) -> None:
         planned = self._after(full_refresh=False)
-        before = dict(self.present)
 
         def change() -> None:
             if file:
@@ -337,7 +347,7 @@ class Orders(RuleBasedStateMachine):
             else:
                 self.lose(key, emptied=False)
 
-        with calling_before_copy(change):
+        with happening_after("copy_deliveries", 1, change):
             try:
                 self._load()
             except (DataError, psycopg2.Error, ClientError):
@@ -345,8 +355,7 @@ class Orders(RuleBasedStateMachine):
             else:
                 assert planned is not None
                 self.loaded = planned
-        if self.loaded.get(key) == before[key] and self.present.get(key) != before[key]:
-            self.loads = self._ledger()
+        self.loads = dict(self._read("SELECT delivery, load_id FROM orders_loads"))
         self.load()
 
     def _load(self, *, full_refresh: bool = False) -> OrdersLoad:
@@ -392,9 +401,6 @@ class Orders(RuleBasedStateMachine):
         assert Counter(rows) == Counter(expected)
         assert sum(count for _, count in {entry[2:] for entry in ledger}) == len(rows)
 
-    def _ledger(self) -> dict[str, int]:
-        return dict(self._read("SELECT delivery, load_id FROM orders_loads"))
-
     def _read(self, query: str) -> Sequence[Row]:
         try:
             return self.platform.query(query)
@@ -403,23 +409,21 @@ class Orders(RuleBasedStateMachine):
 
 
 @contextmanager
-def failing_after(name: str, times: int, error: Exception) -> Iterator[list[str]]:
-    """Let a load fail, once, when a step is done so many times; yield what tells whether it did."""
+def happening_after(name: str, times: int, event: Callable[[], Any]) -> Iterator[None]:
+    """Let something happen, once, when a load has done a step so many times."""
     owner: Any = sql if hasattr(sql, name) else Session
     step: Callable[..., Any] = getattr(owner, name)
     calls = itertools.count(1)
-    failed: list[str] = []
 
-    def fail_after(*arguments: Any) -> Any:
+    def step_then_event(*arguments: Any) -> Any:
         result = step(*arguments)
         if next(calls) == times:
-            failed.append(name)
-            raise error
+            event()
         return result
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(owner, name, fail_after)
-        yield failed
+        patch.setattr(owner, name, step_then_event)
+        yield
 
 
 @contextmanager
@@ -436,22 +440,6 @@ def meeting_before_lock(barrier: threading.Barrier) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sql, "lock", meet_then_lock)
-        yield
-
-
-@contextmanager
-def calling_before_copy(event: Callable[[], None]) -> Iterator[None]:
-    """Let something happen, once, between a load's look at the files and its first COPY."""
-    copy_deliveries, happened = sql.copy_deliveries, []
-
-    def happen_then_copy(*arguments: Any) -> Any:
-        if not happened:
-            happened.append(True)
-            event()
-        return copy_deliveries(*arguments)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sql, "copy_deliveries", happen_then_copy)
         yield
 
 

@@ -11,7 +11,7 @@ from urllib3.exceptions import HTTPError
 
 from aws_orders.contract import Column
 from aws_orders.errors import DataError
-from aws_orders.loads import CountMismatchError
+from aws_orders.loads import CountMismatchError, PlanOutdatedError
 from aws_orders.resources import redshift
 from aws_orders.resources.dynamodb import ThrottledError
 
@@ -60,7 +60,13 @@ def _may_pass(error: Exception) -> bool:
     """Tell whether a retry of the step may succeed: throttled, cut off, or not there just now."""
     if isinstance(error, ClientError):
         return bool(error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500)
-    passing = (ThrottledError, CountMismatchError, HTTPClientError, HTTPError)
+    passing = (
+        ThrottledError,
+        CountMismatchError,
+        PlanOutdatedError,
+        HTTPClientError,
+        HTTPError,
+    )
     return isinstance(error, passing) or redshift.is_passing(error)
 
 

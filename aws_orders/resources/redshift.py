@@ -237,6 +237,7 @@ def is_passing(error: Exception) -> bool:
         lost = isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
         return lost and "authentication" not in str(error)
     # Class 57P: the server shut down or is starting. 40: rolled back, may be run again.
-    if error.pgcode.startswith(("40", "57P")):
+    # 23505, 42P07: another session made the same table in the same moment.
+    if error.pgcode.startswith(("40", "57P", "23505", "42P07")):
         return True
     return bool(SERIALIZATION_FAILURE.search(str(error)))
