@@ -237,7 +237,8 @@ def is_passing(error: Exception) -> bool:
         lost = isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
         return lost and "authentication" not in str(error)
     # Class 57P: the server shut down or is starting. 40: rolled back, may be run again.
-    # 23505, 42P07: another session made the same table in the same moment.
-    if error.pgcode.startswith(("40", "57P", "23505", "42P07")):
+    # Another session made the same table in the same moment: a catalog's index (23505), the
+    # table's name (42P07) or its row type's (42710) says so, whichever is found first.
+    if error.pgcode.startswith(("40", "57P", "23505", "42P07", "42710")):
         return True
     return bool(SERIALIZATION_FAILURE.search(str(error)))
