@@ -9,12 +9,10 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
-
 from aws_orders.deliveries import is_delivery
 from aws_orders.feeds import feed_version
 from aws_orders.intake import VERSION
-from aws_orders.resources.s3 import list_objects
+from aws_orders.resources.s3 import find_object, list_objects
 from aws_orders.settings import ORDERS_FEED, ORDERS_PREFIX, RAW_PRODUCTS, Settings
 
 if TYPE_CHECKING:
@@ -62,10 +60,7 @@ class ProductsFeed:
 def products_feed(s3: "S3Client", settings: Settings) -> ProductsFeed:
     """Look at the feed's version and at the file's, and read neither."""
     version = feed_version(settings.products_feed, s3)
-    try:
-        head = s3.head_object(Bucket=settings.bucket, Key=RAW_PRODUCTS)
-    except ClientError as error:
-        if error.response["Error"]["Code"] in ("404", "NoSuchKey"):
-            return ProductsFeed(version, None, "")
-        raise
+    head = find_object(s3, settings.bucket, RAW_PRODUCTS)
+    if head is None:
+        return ProductsFeed(version, None, "")
     return ProductsFeed(version, head["Metadata"].get(VERSION, ""), str(head["LastModified"]))

@@ -7,7 +7,6 @@ from the ledger `ledger`'s.
 
 import gzip
 import io
-import itertools
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -123,7 +122,7 @@ def load_products(
             session.execute(sql.create_stage(stage, PRODUCTS, PRODUCTS.names))
             copied, counted = session.copy(copy), count_items()
             if copied == counted:
-                _replace(session, redshift.schema_name, PRODUCTS, [stage])
+                _replace(session, redshift.schema_name, PRODUCTS, stage)
                 return copied
             if attempt < COUNT_ATTEMPTS:
                 sleep(2**attempt * random.uniform(0.25, 0.5))  # noqa: S311
@@ -205,18 +204,23 @@ def _plan(
     if changes.outdated:
         members = session.rows(sql.select_members(schema), (tuple(changes.outdated),))
         kept = siblings((Entry(*row) for row in members), changes.redelivered)
-        with ThreadPoolExecutor(HEADER_READERS) as pool:
-            found = pool.map(lambda entry: _stored(s3, settings, entry.key), kept)
-            present = {stored.key: stored for stored in itertools.chain.from_iterable(found)}
+        present = _present(s3, settings, [entry.key for entry in kept])
         if gone := lost(kept, {key: stored.etag for key, stored in present.items()}):
             raise _would_lose(settings, changes.redelivered, gone)
         again = list(present.values())
     return _Plan(newest, changes, again, everything=False)
 
 
-def _stored(s3: "S3Client", settings: Settings, key: str) -> list[StoredObject]:
-    """Return the object of exactly this key, if there is one."""
-    return [o for o in itertools.islice(list_objects(s3, settings.bucket, key), 1) if o.key == key]
+def _present(s3: "S3Client", settings: Settings, keys: Sequence[str]) -> dict[str, StoredObject]:
+    """Return by key those of the objects that S3 has now."""
+
+    def first(key: str) -> StoredObject | None:
+        # Of the keys that start with this one, it comes first in a listing.
+        return next(list_objects(s3, settings.bucket, key), None)
+
+    with ThreadPoolExecutor(HEADER_READERS) as pool:
+        found = zip(keys, pool.map(first, keys), strict=True)
+        return {key: stored for key, stored in found if stored and stored.key == key}
 
 
 def _would_lose(
@@ -307,12 +311,12 @@ def _commit_loads(
 
 def _check_unchanged(members: Sequence[StoredObject], s3: "S3Client", settings: Settings) -> None:
     """Check that what COPY read is what the listing said: the ledger will name its ETags."""
-    with ThreadPoolExecutor(HEADER_READERS) as pool:
-        found = pool.map(lambda stored: _stored(s3, settings, stored.key), members)
-        for stored, now in zip(members, found, strict=True):
-            if [o.etag for o in now] != [stored.etag]:
-                uri = settings.uri(stored.key)
-                raise PlanOutdatedError(f"{uri} was delivered anew, or went, while it was loaded")
+    present = _present(s3, settings, [stored.key for stored in members])
+    for stored in members:
+        now = present.get(stored.key)
+        if now is None or now.etag != stored.etag:
+            uri = settings.uri(stored.key)
+            raise PlanOutdatedError(f"{uri} was delivered anew, or went, while it was loaded")
 
 
 def _by_shape(
@@ -323,12 +327,11 @@ def _by_shape(
         return deliveries.group_by_shape(zip(group, headers, strict=True))
 
 
-def _replace(session: Session, schema: str, table: Table, stages: Sequence[str]) -> None:
+def _replace(session: Session, schema: str, table: Table, stage: str) -> None:
     with session.transaction():
         session.execute(sql.lock(schema, table))
         session.execute(sql.delete_all(schema, table))
-        for stage in stages:
-            session.execute(sql.insert_from_stage(schema, table, stage))
+        session.execute(sql.insert_from_stage(schema, table, stage))
 
 
 def _read_header(s3: "S3Client", settings: Settings, key: str) -> tuple[str, ...]:

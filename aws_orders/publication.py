@@ -16,7 +16,7 @@ from aws_orders.objects import StoredObject
 from aws_orders.resources.redshift import RedshiftResource, Session
 from aws_orders.resources.s3 import (
     CSV_TYPE,
-    delete_objects,
+    delete_prefix,
     join_objects,
     list_objects,
 )
@@ -90,9 +90,7 @@ def publish_orders(
     )
 
     def work(session: Session) -> tuple[int, int, int]:
-        delete_objects(
-            s3, settings.bucket, (o.key for o in list_objects(s3, settings.bucket, run_prefix))
-        )
+        delete_prefix(s3, settings.bucket, run_prefix)
         # Either table may be missing yet: a job may refresh the other one first.
         for table in (ORDERS, PRODUCTS):
             session.execute(sql.create_table(schema, table))
@@ -115,8 +113,7 @@ def publish_orders(
     # The unmatched first: whoever waits for detailed orders then finds both new.
     _publish(s3, settings, unmatched, unmatched_rows)
     size = _publish(s3, settings, detailed, rows)
-    used = [stored.key for stored in list_objects(s3, settings.bucket, run_prefix)]
-    delete_objects(s3, settings.bucket, used)
+    delete_prefix(s3, settings.bucket, run_prefix)
     return Publication(rows, unmatched_rows, repeated, size)
 
 

@@ -57,7 +57,7 @@ def undisturbed(platform: Platform) -> Callable[[], tuple[Any, ...]]:
         (sql, "select_unmatched"),
         (publication, "_verified_parts"),
         (publication, "join_objects"),
-        (publication, "delete_objects"),
+        (publication, "delete_prefix"),
     ],
     ids=lambda part: getattr(part, "__name__", part),
 )

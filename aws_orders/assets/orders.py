@@ -10,7 +10,7 @@ from aws_orders.deliveries import Listing
 from aws_orders.intake import receive_orders
 from aws_orders.loads import load_orders
 from aws_orders.resources.redshift import RedshiftResource
-from aws_orders.resources.s3 import delete_objects, list_objects
+from aws_orders.resources.s3 import delete_prefix, list_objects
 from aws_orders.settings import ORDERS_PREFIX, RUNS_PREFIX, Settings
 
 
@@ -99,9 +99,7 @@ def redshift_orders(
             prefix,
             full_refresh=config.full_refresh,
         )
-        delete_objects(
-            client, settings.bucket, (o.key for o in list_objects(client, settings.bucket, prefix))
-        )
+        delete_prefix(client, settings.bucket, prefix)
         return dg.MaterializeResult(
             metadata=watch.metadata(
                 load.rows,

@@ -14,7 +14,11 @@ from aws_orders.objects import MAX_COPY_BYTES, StoredObject, spans
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, ObjectIdentifierTypeDef
+    from mypy_boto3_s3.type_defs import (
+        CompletedPartTypeDef,
+        HeadObjectOutputTypeDef,
+        ObjectIdentifierTypeDef,
+    )
 
 CSV_TYPE = "text/csv; charset=utf-8"
 PART_BYTES = 8 * 1024**2
@@ -49,12 +53,23 @@ def list_objects(s3: "S3Client", bucket: str, prefix: str) -> Iterator[StoredObj
 
 def stored_metadata(s3: "S3Client", bucket: str, key: str) -> dict[str, str]:
     """Return an object's user metadata; nothing there, an empty dictionary."""
+    found = find_object(s3, bucket, key)
+    return found["Metadata"] if found else {}
+
+
+def find_object(s3: "S3Client", bucket: str, key: str) -> "HeadObjectOutputTypeDef | None":
+    """Return what S3 says of an object without reading it; nothing there, None."""
     try:
-        return s3.head_object(Bucket=bucket, Key=key)["Metadata"]
+        return s3.head_object(Bucket=bucket, Key=key)
     except ClientError as error:
         if error.response["Error"]["Code"] in ("404", "NoSuchKey"):
-            return {}
+            return None
         raise
+
+
+def delete_prefix(s3: "S3Client", bucket: str, prefix: str) -> None:
+    """Delete all objects under `prefix`."""
+    delete_objects(s3, bucket, (stored.key for stored in list_objects(s3, bucket, prefix)))
 
 
 def upload(
