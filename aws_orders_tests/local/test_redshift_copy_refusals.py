@@ -1,0 +1,187 @@
+"""COPY statements that are refused: what is wrong or not supported is named, and nothing loaded.
+
+What Redshift has and the laptop's Redshift has not is refused by name; what Redshift refuses
+itself is refused here as well.
+"""
+
+import json
+
+import pytest
+
+NOT_SUPPORTED = [
+    "ACCEPTANYDATE",
+    "BZIP2",
+    "COMPROWS 1000",
+    "ENCODING 'UTF16'",
+    "ENCRYPTED",
+    "ESCAPE",
+    "EXPLICIT_IDS",
+    "FILLRECORD",
+    "FIXEDWIDTH 'id:3,name:20'",
+    "IGNOREALLERRORS",
+    "IGNOREBLANKLINES",
+    "LZOP",
+    "MASTER_SYMMETRIC_KEY 'key'",
+    "REMOVEQUOTES",
+    "SSH",
+    "TRIMBLANKS",
+    "ZSTD",
+    "READRATIO 50",
+]
+
+
+@pytest.fixture
+def beans(redshift):
+    redshift.sql("CREATE TABLE beans (id int, name varchar(20))")
+    redshift.put({"in/a": "1,a\n"})
+    return redshift
+
+
+def refused(beans, statement):
+    """Return why the statement failed; nothing may be loaded, and the session must go on."""
+    error = beans.fails(statement)
+    assert beans.sql("SELECT count(*) FROM beans") == [(0,)]
+    return str(error)
+
+
+@pytest.mark.parametrize("option", NOT_SUPPORTED)
+def test_what_redshift_has_and_the_laptop_has_not_is_refused_by_name(beans, option):
+    name = option.split()[0]
+    words = refused(beans, f"COPY beans FROM 's3://{{bucket}}/in/' IAM_ROLE default CSV {option}")
+    assert name in words
+    assert "not supported" in words
+
+
+@pytest.mark.parametrize(
+    "kind", ["ORC", "AVRO 'auto'", "JSON 'auto'", "RCFILE", "SHAPEFILE", "SEQUENCEFILE"]
+)
+def test_other_formats_are_refused_by_name(beans, kind):
+    for form in (f"FORMAT AS {kind}", f"FORMAT {kind}", kind):
+        words = refused(beans, f"COPY beans FROM 's3://{{bucket}}/in/' IAM_ROLE default {form}")
+        assert kind.split()[0] in words
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("", "CSV"),
+        ("DELIMITER '|'", "CSV"),
+        ("DELIMITER '\\t' GZIP", "CSV"),
+        ("CSV DATEFORMAT 'MM/DD/YYYY'", "MM/DD/YYYY"),
+        ("CSV TIMEFORMAT 'epochsecs'", "epochsecs"),
+        ("CSV TIMEFORMAT 'epochmillisecs'", "epochmillisecs"),
+        ("CSV FASTER", 'syntax error at or near "FASTER"'),
+        ("CSV CSV", "CSV"),
+        ("CSV FORMAT AS CSV", "CSV"),
+        ("CSV EMPTYASNULL EMPTYASNULL", "EMPTYASNULL"),
+        ("QUOTE '%'", "CSV"),
+        ("CSV QUOTE ''", "QUOTE"),
+        ("CSV QUOTE '%%'", "QUOTE"),
+        ("CSV DELIMITER '||'", "DELIMITER"),
+        ("CSV DELIMITER 'é'", "DELIMITER"),
+        ("CSV ACCEPTINVCHARS '^^'", "ACCEPTINVCHARS"),
+        ("CSV IGNOREHEADER", "syntax error"),
+        ("CSV IGNOREHEADER 'one'", "syntax error"),
+        ("CSV IGNOREHEADER 1.5", "syntax error"),
+        ("CSV MAXERROR", "syntax error"),
+        ("CSV MAXERROR 100001", "MAXERROR"),
+        ("CSV NULL", "syntax error"),
+        ("CSV 'NULL'", "syntax error"),
+        ("CSV; COPY", "syntax error"),
+    ],
+)
+def test_options_that_say_nothing_good_are_refused(beans, options, words):
+    statement = f"COPY beans FROM 's3://{{bucket}}/in/' IAM_ROLE default {options}"
+    assert words in refused(beans, statement)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "ACCESS_KEY_ID 'AKIAsecret' SECRET_ACCESS_KEY 'secret'",
+        "ACCESS_KEY_ID 'AKIAsecret' SECRET_ACCESS_KEY 'secret' SESSION_TOKEN 'secret'",
+        "CREDENTIALS 'aws_access_key_id=secret;aws_secret_access_key=secret'",
+        "WITH CREDENTIALS AS 'aws_iam_role=arn:secret'",
+    ],
+)
+def test_keys_in_sql_are_refused_and_not_repeated(beans, keys):
+    words = refused(beans, f"COPY beans FROM 's3://{{bucket}}/in/' {keys} CSV")
+    assert "IAM_ROLE" in words
+    assert "secret" not in words.split("LINE 1")[0]
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("COPY beans FROM 's3://{bucket}/in/' CSV", "IAM_ROLE"),
+        ("COPY beans FROM 's3://{bucket}/in/' IAM_ROLE CSV", "syntax error"),
+        ("COPY beans FROM 's3://{bucket}/none' IAM_ROLE default CSV", "none"),
+        ("COPY beans FROM 's3://no-such-bucket/in/' IAM_ROLE default CSV", "bucket"),
+        ("COPY nowhere FROM 's3://{bucket}/in/' IAM_ROLE default CSV", "nowhere"),
+        ("COPY no.where FROM 's3://{bucket}/in/' IAM_ROLE default CSV", "no"),
+        ("COPY beans (id, colour) FROM 's3://{bucket}/in/' IAM_ROLE default CSV", "colour"),
+        ("COPY beans (id, id) FROM 's3://{bucket}/in/' IAM_ROLE default CSV", "id"),
+        ("COPY beans () FROM 's3://{bucket}/in/' IAM_ROLE default CSV", "syntax error"),
+        ("COPY FROM 's3://{bucket}/in/' IAM_ROLE default CSV", "syntax error"),
+        ("COPY beans FROM 's3://' IAM_ROLE default CSV", "s3://"),
+        ("COPY beans FROM 'emr://j-1/out/part-*' IAM_ROLE default CSV", "emr://"),
+        ("COPY beans FROM '/etc/passwd' IAM_ROLE default CSV", "/etc/passwd"),
+        ("COPY beans FROM '/etc/passwd' CSV", ""),
+        ("COPY beans FROM PROGRAM 'id'", ""),
+        ("COPY beans TO '/tmp/beans'", ""),
+    ],
+)
+def test_what_cannot_be_found_or_may_not_be_read_is_refused(beans, statement, words):
+    assert words in refused(beans, statement)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no JSON",
+        "{}",
+        "[]",
+        '{"entries": 1}',
+        '{"entries": [1]}',
+        '{"entries": [{"mandatory": true}]}',
+        '{"entries": [{"url": 7}]}',
+    ],
+)
+def test_a_manifest_that_is_none_is_refused(beans, text):
+    beans.put({"m": text})
+    statement = "COPY beans FROM 's3://{bucket}/m' IAM_ROLE default CSV MANIFEST"
+    assert beans.url("m") in refused(beans, statement)
+
+
+def test_a_missing_mandatory_file_fails_the_load_and_is_named(beans):
+    entries = [
+        {"url": beans.url("in/a"), "mandatory": True},
+        {"url": beans.url("in/gone"), "mandatory": True},
+    ]
+    beans.put({"m": json.dumps({"entries": entries})})
+    statement = "COPY beans FROM 's3://{bucket}/m' IAM_ROLE default CSV MANIFEST"
+    assert beans.url("in/gone") in refused(beans, statement)
+
+
+@pytest.mark.parametrize("entries", [[], [{"url": "s3://{bucket}/gone", "mandatory": False}]])
+def test_a_manifest_without_any_file_fails_whatever_is_mandatory(beans, entries):
+    beans.put({"m": json.dumps({"entries": entries})})
+    refused(beans, "COPY beans FROM 's3://{bucket}/m' IAM_ROLE default CSV MANIFEST")
+
+
+def test_what_is_no_gzip_is_named(beans):
+    statement = "COPY beans FROM 's3://{bucket}/in/' IAM_ROLE default CSV GZIP"
+    assert beans.url("in/a") in refused(beans, statement)
+
+
+def test_a_table_of_which_one_may_not_insert_is_refused(redshift):
+    redshift.put({"in/a": "1\n"})
+    statement = "COPY pg_catalog.pg_auth_members FROM 's3://{bucket}/in/' IAM_ROLE default CSV"
+    assert "permission denied" in str(redshift.fails(statement))
+
+
+def test_an_omitted_column_that_needs_a_value_fails_the_load(redshift):
+    redshift.sql("CREATE TABLE t (id int, name varchar(9) NOT NULL)")
+    redshift.put({"in/a": "1\n"})
+    redshift.copy_fails("t (id)")
+    assert redshift.sql("SELECT count(*) FROM t") == [(0,)]
