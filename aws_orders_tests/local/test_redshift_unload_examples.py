@@ -31,7 +31,8 @@ EXAMPLES = {
         "CSV PARALLEL OFF", {"p_000": "1,x;y\n"}),
     "a comment at the end": ("SELECT 1 -- one", "CSV PARALLEL OFF", {"p_000": "1\n"}),
     "LIMIT within": ("SELECT id FROM beans WHERE id IN"
-        " (SELECT id FROM beans ORDER BY id DESC LIMIT 2) ORDER BY id", "CSV PARALLEL OFF", {"p_000": "2\n3\n"}),
+        " (SELECT id FROM beans ORDER BY id DESC LIMIT 2) ORDER BY id",
+        "CSV PARALLEL OFF", {"p_000": "2\n3\n"}),
     "types": ("SELECT true, false, 7::bigint, 1.50::decimal(9,2), '2031-02-03'::date,"
         " '2031-02-03 04:05:06.7'::timestamp", "CSV PARALLEL OFF",
         {"p_000": "t,f,7,1.50,2031-02-03,2031-02-03 04:05:06.7\n"}),

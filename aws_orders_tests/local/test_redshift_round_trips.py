@@ -1,0 +1,112 @@
+"""UNLOAD and then COPY give back what was there, whatever that was.
+
+Options are those that make the trip exact on Redshift itself: NULL AS a word that is no value,
+because an empty field is text. Text cannot hold NUL.
+"""
+
+import datetime as dt
+from decimal import Decimal
+
+import psycopg2.extras
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+NULL = "(nothing)"
+characters = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
+texts = st.one_of(
+    st.text(characters, max_size=40),
+    st.text(st.sampled_from("\"'\\,|;\t\r\n N.é€😀 "), max_size=12),
+    st.sampled_from(
+        ["", " ", '"', '""', "\\.", "\\N", "NULL", "null", ",", "\r\n", "\ufeff", "''"]
+    ),
+)
+decimals = st.decimals(-(10**10), 10**10, allow_nan=False, places=2)
+rows = st.lists(
+    st.tuples(
+        st.none() | texts.filter(lambda text: text != NULL),
+        st.none() | decimals,
+        st.none() | st.integers(-(2**63), 2**63 - 1),
+        st.none() | st.datetimes(dt.datetime(1, 1, 1), dt.datetime(9999, 12, 31)),
+        st.none() | st.booleans(),
+        st.none() | st.dates(),
+    ),
+    max_size=30,
+)
+quickly = settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+COLUMNS = "t varchar(max), d decimal(12,2), i bigint, s timestamp, b boolean, e date"
+
+
+def travel(place, given_rows, unload, copy):
+    """Take rows from `here` by S3 to `there`; return them as they were and as they arrived."""
+    place.sql("DELETE FROM here; DELETE FROM there")
+    numbered = [(n, *row) for n, row in enumerate(given_rows)]
+    with place.connection.cursor() as cursor:
+        psycopg2.extras.execute_values(cursor, "INSERT INTO here VALUES %s", numbered)
+    place.unload("SELECT * FROM here", f"CSV CLEANPATH MANIFEST NULL AS '{NULL}' {unload}")
+    place.copy("there", f"CSV MANIFEST NULL AS '{NULL}' {copy}", "out/p_manifest")
+    return numbered, place.sql("SELECT * FROM there ORDER BY n")
+
+
+def tables(place, columns):
+    for name in ("here", "there"):
+        place.sql(f"CREATE TABLE IF NOT EXISTS {name} (n int, {columns})")
+
+
+@quickly
+@given(rows.filter(len), st.booleans())
+def test_any_rows_come_back_from_one_file(redshift, given_rows, roundec):
+    tables(redshift, COLUMNS)
+    before, after = travel(redshift, given_rows, "PARALLEL OFF", "ROUNDEC" if roundec else "")
+    assert after == before
+
+
+@quickly
+@given(rows.filter(len))
+def test_any_rows_come_back_from_packed_parts_with_headers(redshift, given_rows):
+    tables(redshift, COLUMNS)
+    before, after = travel(redshift, given_rows, "HEADER GZIP", "GZIP IGNOREHEADER 1")
+    assert after == before
+
+
+@quickly
+@given(
+    st.lists(st.tuples(texts), min_size=1, max_size=40), st.sampled_from(["", "TRUNCATECOLUMNS"])
+)
+def test_any_text_comes_back_where_rows_are_looked_at_one_by_one(redshift, given_rows, option):
+    tables(redshift, "t varchar(max)")
+    before, after = travel(
+        redshift, given_rows, "PARALLEL OFF", f"ACCEPTINVCHARS MAXERROR 5 {option}"
+    )
+    assert after == before
+
+
+@quickly
+@given(st.lists(st.tuples(st.none() | texts.filter(len)), min_size=1, max_size=40))
+def test_without_null_as_empty_and_null_are_one_and_all_else_comes_back(redshift, given_rows):
+    tables(redshift, "t varchar(max)")
+    redshift.sql("DELETE FROM here; DELETE FROM there")
+    numbered = [(n, *row) for n, row in enumerate(given_rows) if row != ("\\N",)]
+    with redshift.connection.cursor() as cursor:
+        for row in numbered:
+            cursor.execute("INSERT INTO here VALUES (%s, %s)", row)
+    redshift.unload("SELECT * FROM here", "CSV CLEANPATH PARALLEL OFF")
+    redshift.copy("there", "CSV EMPTYASNULL", "out/p_")
+    assert redshift.sql("SELECT * FROM there ORDER BY n") == numbered
+
+
+@quickly
+@given(st.lists(st.decimals(-(10**6), 10**6, allow_nan=False, places=6), min_size=1, max_size=40))
+def test_copy_cuts_decimals_off_or_rounds_them_as_asked(redshift, numbers):
+    redshift.sql("CREATE TABLE IF NOT EXISTS t (n int, d decimal(12,2))")
+    redshift.put({"in/1": "".join(f"{n},{number:f}\n" for n, number in enumerate(numbers))})
+    for option, rounding in [("", "ROUND_DOWN"), ("ROUNDEC", "ROUND_HALF_UP")]:
+        redshift.sql("DELETE FROM t")
+        redshift.copy("t", f"CSV {option}")
+        expected = [
+            (n, number.quantize(Decimal("0.01"), rounding)) for n, number in enumerate(numbers)
+        ]
+        assert redshift.sql("SELECT * FROM t ORDER BY n") == expected
