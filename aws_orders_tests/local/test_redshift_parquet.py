@@ -1,0 +1,110 @@
+"""COPY and UNLOAD of PARQUET, as awswrangler uses them: columns by position, types, part names.
+
+After https://docs.aws.amazon.com/redshift/latest/dg/copy-usage_notes-copy-from-columnar.html
+"""
+
+import datetime as dt
+import io
+from decimal import Decimal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+COLUMNS = (
+    "id bigint, name varchar(20), price decimal(8,2), seen timestamp, good boolean, on_day date"
+)
+ROWS = [
+    (1, 'quote " comma, \\N', Decimal("20.25"), dt.datetime(2031, 2, 3, 4, 5, 6), True,
+     dt.date(2031, 2, 3)),
+    (2, "", Decimal("-0.10"), dt.datetime(1969, 12, 31), False, dt.date(1969, 12, 31)),
+    (3, None, None, None, None, None),
+]  # fmt: skip
+
+
+def parquet(**columns):
+    file = io.BytesIO()
+    pq.write_table(pa.table(columns), file)
+    return file.getvalue()
+
+
+def read(place, key):
+    return pq.read_table(io.BytesIO(place.get(key))).to_pylist()
+
+
+@pytest.fixture
+def beans(redshift):
+    redshift.sql("CREATE TABLE beans (id bigint, name varchar(20), seats int DEFAULT 7)")
+    return redshift
+
+
+def test_columns_are_taken_by_position_not_by_name(beans):
+    file = parquet(name=[1, 2], seats=["a", None], other=pa.array([5, None], pa.int32()))
+    beans.put({"in/1.parquet": file})
+    beans.copy("beans", "FORMAT AS PARQUET STATUPDATE OFF")
+    assert beans.sql("SELECT * FROM beans ORDER BY id") == [(1, "a", 5), (2, None, None)]
+    assert beans.sql("SELECT pg_last_copy_count()") == [(2,)]
+
+
+def test_a_column_list_names_the_files_columns_in_their_order(beans):
+    beans.put({"in/1": parquet(a=["x"], b=[9])})
+    beans.copy("beans (name, id)", "PARQUET")
+    assert beans.sql("SELECT * FROM beans") == [(9, "x", 7)]
+
+
+def test_several_files_and_a_manifest(beans):
+    beans.put({
+        "in/1": parquet(a=[1], b=["x"]),
+        "in/2": parquet(a=[2], b=["y"]),
+        "m": '{"entries":[{"url":"s3://{bucket}/in/2","mandatory":true,'
+             '"meta":{"content_length":1}}]}',
+    })  # fmt: skip
+    beans.copy("beans (id, name)", "FORMAT PARQUET")
+    beans.copy("beans (id, name)", "FORMAT PARQUET MANIFEST", "m")
+    assert beans.sql("SELECT id, name FROM beans ORDER BY id") == [(1, "x"), (2, "y"), (2, "y")]
+
+
+def test_a_file_that_does_not_fit_loads_nothing(beans):
+    beans.put({
+        "few": parquet(a=[1], b=["x"]),
+        "text": parquet(a=["one"], b=["x"], c=[1]),
+        "long": parquet(a=[1], b=["ü" * 11], c=[1]),
+        "none": b"no parquet at all",
+    })  # fmt: skip
+    for key in ("few", "text", "long", "none"):
+        beans.copy_fails("beans", "FORMAT AS PARQUET", key)
+        assert beans.sql("SELECT count(*) FROM beans") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["CSV", "DELIMITER ','", "GZIP", "IGNOREHEADER 1", "NULL AS 'x'", "QUOTE '%'", "MAXERROR 5"],
+)
+def test_options_for_text_are_refused_by_name(beans, option):
+    beans.put({"in/1": parquet(a=[1], b=["x"], c=[1])})
+    words = beans.copy_fails("beans", f"FORMAT AS PARQUET {option}")
+    assert option.split()[0] in words
+
+
+@pytest.mark.parametrize("option", ["HEADER", "GZIP", "NULL AS 'x'", "DELIMITER ','", "ADDQUOTES"])
+def test_unload_to_parquet_refuses_options_for_text(redshift, option):
+    to = f"'{redshift.url('out/')}' IAM_ROLE default"
+    error = redshift.fails(f"UNLOAD ('SELECT 1 AS a') TO {to} FORMAT PARQUET {option}")
+    assert option.split()[0] in str(error)
+    assert redshift.keys() == []
+
+
+@pytest.mark.parametrize(
+    ("options", "key"),
+    [("PARALLEL OFF", "out/p_000.parquet"), ("", "out/p_0000_part_00.parquet")],
+)
+def test_what_is_unloaded_has_its_types_and_comes_back(redshift, options, key):
+    redshift.sql(f"CREATE TABLE here ({COLUMNS}); CREATE TABLE there ({COLUMNS})")
+    with redshift.connection.cursor() as cursor:
+        cursor.executemany("INSERT INTO here VALUES (%s, %s, %s, %s, %s, %s)", ROWS)
+    redshift.unload("SELECT * FROM here", f"FORMAT AS PARQUET {options}")
+    assert key in redshift.keys("out/")
+    found = [tuple(row.values()) for key in redshift.keys("out/") for row in read(redshift, key)]
+    assert sorted(found) == sorted(ROWS)
+    redshift.copy("there", "FORMAT AS PARQUET", "out/p_")
+    assert redshift.sql("SELECT * FROM there ORDER BY id") == ROWS
