@@ -13,8 +13,8 @@ import threading
 from pathlib import Path
 from types import FrameType
 
-from aws_orders.local.redshift.catalog import bootstrap, wait_for_postgres
-from aws_orders.local.redshift.server import serve
+from aws_orders.local.redshift.bootstrap import bootstrap, wait_for_postgres
+from aws_orders.local.redshift.relay import serve
 
 log = logging.getLogger("redshift")
 

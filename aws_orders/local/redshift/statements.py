@@ -2,40 +2,55 @@
 
 Belongs here: their grammar, and which of their options are understood. An option that is not
 understood is an error that names it. Does not belong here: carrying a statement out.
+https://docs.aws.amazon.com/redshift/latest/dg/r_COPY.html
+https://docs.aws.amazon.com/redshift/latest/dg/r_UNLOAD.html
 """
 
 import itertools
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any
 
-from aws_orders.local.redshift.errors import NOT_SUPPORTED, RedshiftError, SqlSyntaxError
-from aws_orders.local.redshift.tokens import Token, tokenize
+from aws_orders.local.redshift.errors import (
+    INVALID_VALUE,
+    NOT_SUPPORTED,
+    RedshiftError,
+    SqlSyntaxError,
+)
+from aws_orders.local.redshift.tokens import Token, split, tokenize
 
 MAX_FILE_BYTES = int(Decimal("6.2") * 1024**3)
 MIN_FILE_BYTES = 5 * 1024**2
+MAX_ERRORS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """``COPY table (columns) FROM 's3://…' | 'dynamodb://…'`` with its options."""
+    """``COPY table (columns) FROM 's3://…' | 'dynamodb://…'`` with its options.
 
-    table: tuple[str, ...]
-    columns: tuple[str, ...]
+    ``table`` is SQL text; no columns stands for all. ``max_errors`` is the number of bad rows
+    at which the load fails.
+    """
+
+    table: str
+    columns: Sequence[str]
     source: str
     region: str | None
+    parquet: bool
+    delimiter: str
+    quote: str
     gzip: bool
     manifest: bool
     ignore_header: int
+    null_as: str
     empty_as_null: bool
+    blanks_as_null: bool
+    replacement: str
+    truncate_columns: bool
     round_decimals: bool
-
-    @property
-    def from_dynamodb(self) -> bool:
-        """Tell whether the rows come from a DynamoDB table."""
-        return self.source.startswith("dynamodb://")
+    max_errors: int
+    no_load: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,55 +60,39 @@ class Unload:
     query: str
     prefix: str
     region: str | None
+    parquet: bool
+    delimiter: str
+    null_as: str
     header: bool
+    gzip: bool
+    extension: str
+    parallel: bool
+    max_file_bytes: int
     manifest: bool
     verbose: bool
-    max_file_bytes: int
     allow_overwrite: bool
+    clean_path: bool
 
 
-def interpret(sql: str) -> Copy | Unload | None:
-    """Return the statement that PostgreSQL lacks, or None where it can take ``sql`` as it is."""
-    if not _MAY_BE_OURS.search(sql):
-        return None
-    try:
-        statements = _split(tokenize(sql))
-    except SqlSyntaxError:
-        return None  # PostgreSQL finds the same fault, and knows better where.
-    if not any(_is_ours(statement) for statement in statements):
-        return None
-    if len(statements) > 1:
-        raise RedshiftError(
-            "COPY and UNLOAD are not supported here together with other statements: "
-            "send each one by itself",
-            NOT_SUPPORTED,
-        )
-    cursor = _Cursor(statements[0])
-    return _copy(cursor) if cursor.accept("COPY") else _unload(cursor)
-
-
-_MAY_BE_OURS = re.compile(r"\b(?:copy|unload)\b", re.IGNORECASE)
-
-
-def _split(tokens: Iterable[Token]) -> list[list[Token]]:
-    statements: list[list[Token]] = [[]]
-    for token in tokens:
-        if token.text == ";":
-            statements.append([])
-        else:
-            statements[-1].append(token)
-    return [statement for statement in statements if statement]
-
-
-def _is_ours(statement: list[Token]) -> bool:
+def is_ours(statement: Sequence[Token]) -> bool:
     """Tell whether this is UNLOAD or COPY … FROM 'url'; PostgreSQL has COPY … FROM STDIN."""
     if not statement[0].is_word("COPY"):
         return statement[0].is_word("UNLOAD")
     outside = [token for depth, token in _depths(statement) if depth == 0]
     return any(
-        word.is_word("FROM") and source.kind == "string"
+        word.is_word("FROM", "TO", "PROGRAM") and source.kind == "string"
         for word, source in itertools.pairwise(outside)
     )
+
+
+def interpret(statement: Sequence[Token]) -> Copy | Unload:
+    """Return what a statement asks for.
+
+    Raises:
+        RedshiftError: it is not one that Redshift would take, or has what is not supported here.
+    """
+    cursor = _Cursor(statement)
+    return _copy(cursor) if cursor.accept("COPY") else _unload(cursor)
 
 
 def _depths(tokens: Iterable[Token]) -> Iterator[tuple[int, Token]]:
@@ -107,7 +106,7 @@ def _depths(tokens: Iterable[Token]) -> Iterator[tuple[int, Token]]:
 class _Cursor:
     """A place in a statement."""
 
-    def __init__(self, tokens: list[Token]) -> None:
+    def __init__(self, tokens: Sequence[Token]) -> None:
         self._tokens = tokens
         self._position = 0
 
@@ -138,9 +137,17 @@ class _Cursor:
             raise _unexpected(token)
         return token.value
 
+    def string_follows(self) -> bool:
+        token = self.peek()
+        return token is not None and (token.kind == "string" or token.is_word("AS"))
+
 
 def _unexpected(token: Token) -> SqlSyntaxError:
     return SqlSyntaxError(f'syntax error at or near "{token.text[:40]}"')
+
+
+def _refused(what: str) -> RedshiftError:
+    return RedshiftError(f"{what} is not supported by the laptop's Redshift", NOT_SUPPORTED)
 
 
 # --- Options: each reads what follows its name --------------------------------------------------
@@ -163,6 +170,18 @@ def _integer(cursor: _Cursor) -> int:
     return int(token.value)
 
 
+def _within(name: str, least: int, most: int) -> Callable[[_Cursor], int]:
+    def read(cursor: _Cursor) -> int:
+        number = _integer(cursor)
+        if not least <= number <= most:
+            raise RedshiftError(
+                f"{name} must be between {least} and {most}, not {number}", INVALID_VALUE
+            )
+        return number
+
+    return read
+
+
 def _role(cursor: _Cursor) -> str:
     return cursor.accept("DEFAULT") or cursor.value("string")
 
@@ -171,11 +190,31 @@ def _switch(cursor: _Cursor) -> bool:
     return cursor.accept("ON", "OFF", "TRUE", "FALSE", "PRESET") not in ("OFF", "FALSE")
 
 
-def _format(cursor: _Cursor) -> bool:
+def _format(cursor: _Cursor) -> str:
     cursor.accept("AS")
-    if not cursor.accept("CSV"):
+    name = cursor.accept("CSV", "PARQUET")
+    if name is None:
         raise _refused(f"FORMAT {cursor.take().text.upper()}")
-    return True
+    return name
+
+
+def _character(cursor: _Cursor) -> str:
+    text = _text(cursor)
+    character = {"\\t": "\t"}.get(text, text)
+    if len(character) != 1 or not character.isascii() or character in "\r\n":
+        raise RedshiftError(
+            f"DELIMITER and QUOTE must be one ASCII character, not '{text}'", INVALID_VALUE
+        )
+    return character
+
+
+def _replacement(cursor: _Cursor) -> str:
+    text = _text(cursor) if cursor.string_follows() else "?"
+    if len(text) != 1 or not text.isascii() or text == "\0":
+        raise RedshiftError(
+            f"ACCEPTINVCHARS takes one ASCII character, not '{text}'", INVALID_VALUE
+        )
+    return text
 
 
 def _auto(cursor: _Cursor) -> str:
@@ -183,20 +222,6 @@ def _auto(cursor: _Cursor) -> str:
     if text.lower() != "auto":
         raise _refused(f"a TIMEFORMAT or DATEFORMAT of '{text}' (other than 'auto')")
     return text
-
-
-def _no_errors(cursor: _Cursor) -> int:
-    count = _integer(cursor)
-    if count:
-        raise _refused("a MAXERROR above 0")
-    return count
-
-
-def _ratio(cursor: _Cursor) -> int:
-    ratio = _integer(cursor)
-    if not 1 <= ratio <= 200:
-        raise RedshiftError(f"READRATIO must be between 1 and 200, not {ratio}", "22023")
-    return ratio
 
 
 def _manifest(cursor: _Cursor) -> str:
@@ -208,7 +233,7 @@ def _file_size(cursor: _Cursor) -> int:
     size = Decimal(cursor.value("number"))
     size *= 1024**3 if cursor.accept("MB", "GB") == "GB" else 1024**2
     if not MIN_FILE_BYTES <= size <= MAX_FILE_BYTES:
-        raise RedshiftError("MAXFILESIZE must be between 5 MB and 6.2 GB", "22023")
+        raise RedshiftError("MAXFILESIZE must be between 5 MB and 6.2 GB", INVALID_VALUE)
     return int(size)
 
 
@@ -216,49 +241,74 @@ _Options = dict[str, Callable[[_Cursor], object]]
 
 _EVERYWHERE: _Options = {"IAM_ROLE": _role, "REGION": _text}
 _COPY: _Options = _EVERYWHERE | {
-    "EMPTYASNULL": _flag,
-    "ROUNDEC": _flag,
-    "TIMEFORMAT": _auto,
-    "DATEFORMAT": _auto,
+    "BLANKSASNULL": _flag,
     "COMPUPDATE": _switch,
+    "DATEFORMAT": _auto,
+    "EMPTYASNULL": _flag,
+    "MAXERROR": _within("MAXERROR", 0, MAX_ERRORS),
+    "NOLOAD": _flag,
+    "ROUNDEC": _flag,
     "STATUPDATE": _switch,
-    "MAXERROR": _no_errors,
+    "TIMEFORMAT": _auto,
+    "TRUNCATECOLUMNS": _flag,
 }
-_COPY_S3: _Options = _COPY | {
-    "FORMAT": _format,
+_FILES: _Options = {
     "CSV": _flag,
+    "DELIMITER": _character,
+    "FORMAT": _format,
     "GZIP": _flag,
-    "MANIFEST": _flag,
-    "IGNOREHEADER": _integer,
+    "NULL": _text,
+    "PARQUET": _flag,
 }
-_COPY_DYNAMODB: _Options = _COPY | {"READRATIO": _ratio}
-_UNLOAD: _Options = _EVERYWHERE | {
-    "FORMAT": _format,
-    "CSV": _flag,
-    "HEADER": _flag,
-    "PARALLEL": _switch,
-    "MANIFEST": _manifest,
-    "MAXFILESIZE": _file_size,
-    "ALLOWOVERWRITE": _flag,
-}
+_COPY_S3: _Options = (
+    _COPY
+    | _FILES
+    | {
+        "ACCEPTINVCHARS": _replacement,
+        "IGNOREHEADER": _integer,
+        "MANIFEST": _flag,
+        "QUOTE": _character,
+    }
+)
+_COPY_DYNAMODB: _Options = _COPY | {"READRATIO": _within("READRATIO", 1, 200)}
+_UNLOAD: _Options = (
+    _EVERYWHERE
+    | _FILES
+    | {
+        "ALLOWOVERWRITE": _flag,
+        "CLEANPATH": _flag,
+        "EXTENSION": _text,
+        "HEADER": _flag,
+        "MANIFEST": _manifest,
+        "MAXFILESIZE": _file_size,
+        "PARALLEL": _switch,
+    }
+)
 _SECRETS = {"CREDENTIALS", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN"}
 _REDSHIFT_KNOWS = {*_COPY_S3, *_COPY_DYNAMODB, *_UNLOAD} | set(
     """
-    ACCEPTANYDATE ACCEPTINVCHARS ADDQUOTES AVRO BLANKSASNULL BZIP2 CLEANPATH DELIMITER ENCODING
-    ENCRYPTED ESCAPE EXPLICIT_IDS EXTENSION FILLRECORD FIXEDWIDTH IGNOREALLERRORS IGNOREBLANKLINES
-    JSON KMS_KEY_ID LZOP MASTER_SYMMETRIC_KEY NOLOAD NULL ORC PARQUET PARTITION QUOTE
-    REMOVEQUOTES ROWGROUPSIZE SHAPEFILE SSH TRIMBLANKS TRUNCATECOLUMNS ZSTD
-    """.split()  # noqa: SIM905 - forty quotes would hide them
+    ACCEPTANYDATE ADDQUOTES AVRO BZIP2 COMPROWS ENCODING ENCRYPTED ESCAPE EXPLICIT_IDS FILLRECORD
+    FIXEDWIDTH IGNOREALLERRORS IGNOREBLANKLINES JSON KMS_KEY_ID LZOP MASTER_SYMMETRIC_KEY ORC
+    PARTITION REMOVEQUOTES ROWGROUPSIZE SHAPEFILE SSH TRIMBLANKS ZSTD
+    """.split()  # noqa: SIM905 - thirty quotes would hide them
 )
+_FORMATS = ("FORMAT", "CSV", "PARQUET")
+# AWS's page on COPY from columnar data formats lists the few options that go with them.
+_NOT_PARQUET = {*_COPY_S3, *_UNLOAD} - {
+    *_EVERYWHERE,
+    *_FORMATS,
+    "ALLOWOVERWRITE",
+    "CLEANPATH",
+    "COMPUPDATE",
+    "EXTENSION",
+    "PARALLEL",
+    "STATUPDATE",
+}
 
 
-def _refused(what: str) -> RedshiftError:
-    return RedshiftError(f"{what} is not supported by the laptop's Redshift", NOT_SUPPORTED)
-
-
-def _options(cursor: _Cursor, known: _Options, purpose: str) -> dict[str, object]:
-    """Read the rest of the statement as options; FORMAT AS CSV and CSV are the same one."""
-    found: dict[str, object] = {}
+def _options(cursor: _Cursor, known: _Options, purpose: str) -> dict[str, Any]:
+    """Read the rest of the statement as options; the format, however it is said, is FORMAT."""
+    found: dict[str, Any] = {}
     while cursor.peek():
         token = cursor.take()
         name = token.text.upper() if token.kind == "word" else ""
@@ -268,33 +318,30 @@ def _options(cursor: _Cursor, known: _Options, purpose: str) -> dict[str, object
             if name in _REDSHIFT_KNOWS:
                 raise _refused(f"{name} in {purpose}")
             raise _unexpected(token)
-        value = known[name](cursor)
-        name = "CSV" if name == "FORMAT" else name
+        value: object = known[name](cursor)
+        if name in ("CSV", "PARQUET"):
+            name, value = "FORMAT", name
         if name in found:
             raise SqlSyntaxError(f"conflicting or redundant options: {name}")
         found[name] = value
     if "IAM_ROLE" not in found:
         raise SqlSyntaxError(f"IAM_ROLE is required for {purpose}")
+    if "FORMAT" in known and "FORMAT" not in found:
+        raise _refused(f"{purpose} without FORMAT AS CSV or PARQUET")
+    if found.get("FORMAT") == "PARQUET" and (wrong := sorted(_NOT_PARQUET & found.keys())):
+        raise _refused(f"{wrong[0]} with FORMAT AS PARQUET")
     return found
-
-
-_T = TypeVar("_T")
-
-
-def _option(options: Mapping[str, object], name: str, default: _T) -> _T:
-    value = options.get(name, default)
-    if not isinstance(value, type(default)):
-        raise TypeError(f"option {name}: {value!r}")
-    return value
 
 
 # --- Statements ---------------------------------------------------------------------------------
 
 
 def _copy(cursor: _Cursor) -> Copy:
-    table = [cursor.value("word", "name")]
+    table = [cursor.take()]
     while cursor.accept("."):
-        table.append(cursor.value("word", "name"))
+        table.append(cursor.take())
+    if wrong := [token for token in table if token.kind not in ("word", "name")]:
+        raise _unexpected(wrong[0])
     columns: list[str] = []
     if cursor.accept("("):
         columns.append(cursor.value("word", "name"))
@@ -305,8 +352,6 @@ def _copy(cursor: _Cursor) -> Copy:
     source = cursor.value("string")
     if source.startswith("s3://"):
         options = _options(cursor, _COPY_S3, "COPY from S3")
-        if "CSV" not in options:
-            raise _refused("COPY from S3 without FORMAT AS CSV")
     elif source.startswith("dynamodb://"):
         options = _options(cursor, _COPY_DYNAMODB, "COPY from DynamoDB")
         if "READRATIO" not in options:
@@ -314,15 +359,24 @@ def _copy(cursor: _Cursor) -> Copy:
     else:
         raise _refused(f"COPY from '{source}'")
     return Copy(
-        table=tuple(table),
-        columns=tuple(columns),
+        table=".".join(token.text for token in table),
+        columns=columns,
         source=source,
-        region=_option(options, "REGION", "") or None,
+        region=options.get("REGION"),
+        parquet=options.get("FORMAT") == "PARQUET",
+        delimiter=options.get("DELIMITER", ","),
+        quote=options.get("QUOTE", '"'),
         gzip="GZIP" in options,
         manifest="MANIFEST" in options,
-        ignore_header=_option(options, "IGNOREHEADER", 0),
-        empty_as_null="EMPTYASNULL" in options,
+        ignore_header=options.get("IGNOREHEADER", 0),
+        null_as=options.get("NULL", "\\N"),
+        empty_as_null="EMPTYASNULL" in options or options.get("NULL") == "",
+        blanks_as_null="BLANKSASNULL" in options,
+        replacement=options.get("ACCEPTINVCHARS", ""),
+        truncate_columns="TRUNCATECOLUMNS" in options,
         round_decimals="ROUNDEC" in options,
+        max_errors=max(1, options.get("MAXERROR", 0)),
+        no_load="NOLOAD" in options,
     )
 
 
@@ -336,27 +390,32 @@ def _unload(cursor: _Cursor) -> Unload:
     if not prefix.startswith("s3://"):
         raise _refused(f"UNLOAD to '{prefix}'")
     options = _options(cursor, _UNLOAD, "UNLOAD")
-    if "CSV" not in options:
-        raise _refused("UNLOAD without FORMAT AS CSV")
-    if _option(options, "PARALLEL", True):
-        raise _refused("UNLOAD without PARALLEL OFF")
+    if "CLEANPATH" in options and "ALLOWOVERWRITE" in options:
+        raise SqlSyntaxError("CLEANPATH and ALLOWOVERWRITE exclude each other")
     return Unload(
         query=_one_query(query),
         prefix=prefix,
-        region=_option(options, "REGION", "") or None,
+        region=options.get("REGION"),
+        parquet=options.get("FORMAT") == "PARQUET",
+        delimiter=options.get("DELIMITER", ","),
+        null_as=options.get("NULL", ""),
         header="HEADER" in options,
+        gzip="GZIP" in options,
+        extension=options.get("EXTENSION", ""),
+        parallel=options.get("PARALLEL", True),
+        max_file_bytes=options.get("MAXFILESIZE", MAX_FILE_BYTES),
         manifest="MANIFEST" in options,
         verbose=options.get("MANIFEST") == "VERBOSE",
-        max_file_bytes=_option(options, "MAXFILESIZE", MAX_FILE_BYTES),
         allow_overwrite="ALLOWOVERWRITE" in options,
+        clean_path="CLEANPATH" in options,
     )
 
 
 def _one_query(text: str) -> str:
     """Return the query without its semicolon; refuse what Redshift does not unload."""
-    statements = _split(tokenize(text))
+    statements = split(tokenize(text))
     if len(statements) != 1 or not statements[0][0].is_word("SELECT", "WITH"):
         raise SqlSyntaxError("UNLOAD takes one SELECT")
     if any(depth == 0 and token.is_word("LIMIT") for depth, token in _depths(statements[0])):
         raise RedshiftError("Limit clause is not supported", NOT_SUPPORTED)
-    return text.strip().rstrip(";")
+    return text[: statements[0][-1].end]

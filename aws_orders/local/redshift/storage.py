@@ -4,6 +4,7 @@ Belongs here: every call of AWS. Does not belong here: what the bytes mean. boto
 the first call, since it takes longer to load than the rest of the server to start.
 """
 
+import codecs
 import contextlib
 import functools
 import gzip
@@ -102,6 +103,16 @@ class Content:
             except (gzip.BadGzipFile, EOFError, zlib.error) as failure:
                 raise RedshiftError(f"File {self._url} is not valid GZIP: {failure}") from failure
 
+    def lines(self) -> Iterator[str]:
+        """Yield the lines with their ends, LF alone; bytes that are no text become surrogates."""
+        decode = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape").decode
+        held = ""
+        while data := self.read(PART // 32):
+            *whole, held = (held + decode(data)).split("\n")
+            yield from (f"{line}\n" for line in whole)
+        if held := held + decode(b"", final=True):
+            yield held
+
 
 @contextlib.contextmanager
 def opened(
@@ -128,6 +139,13 @@ def exists(url: str, region: str | None) -> bool:
     return True
 
 
+def delete(url: str, region: str | None) -> None:
+    """Delete an object."""
+    bucket, key = split_url(url)
+    with _told_to_client():
+        s3(region).delete_object(Bucket=bucket, Key=key)
+
+
 def put_json(url: str, region: str | None, document: object) -> None:
     """Write a small object."""
     bucket, key = split_url(url)
@@ -141,9 +159,9 @@ class ObjectWriter:
     A part is uploaded while the next one is filled, so that two of them are held at most.
     """
 
-    def __init__(self, url: str, region: str | None) -> None:
-        self.url = url
+    def __init__(self, url: str, region: str | None, *, gzipped: bool = False) -> None:
         self.size = 0
+        self._gzip = zlib.compressobj(wbits=zlib.MAX_WBITS | 16) if gzipped else None
         bucket, key = split_url(url)
         self._object = {"Bucket": bucket, "Key": key}
         self._s3: Any = s3(region)  # its stubs do not take **arguments
@@ -156,6 +174,9 @@ class ObjectWriter:
 
     def write(self, data: bytes) -> None:
         """Add ``data``."""
+        self._hold(self._gzip.compress(data) if self._gzip else data)
+
+    def _hold(self, data: bytes) -> None:
         self._held.append(data)
         self._held_size += len(data)
         self.size += len(data)
@@ -164,6 +185,8 @@ class ObjectWriter:
 
     def close(self) -> None:
         """Make the object visible."""
+        if self._gzip:
+            self._hold(self._gzip.flush())
         with self._uploader, _told_to_client():
             if not self._upload:
                 self._s3.put_object(**self._object, Body=self._take())

@@ -4,7 +4,7 @@ Belongs here: strings, identifiers, numbers, comments. Does not belong here: wha
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,7 +15,7 @@ Kind = Literal["word", "name", "string", "number", "punctuation"]
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A piece of SQL: as it was written, and what it stands for.
+    """A piece of SQL: as it was written, what it stands for, and where it begins.
 
     The value of a word is in lower case, of a quoted name or string what stands between the
     quotes, with doubled quotes and escapes resolved.
@@ -24,6 +24,12 @@ class Token:
     kind: Kind
     text: str
     value: str
+    start: int
+
+    @property
+    def end(self) -> int:
+        """Return where the token ends in the text."""
+        return self.start + len(self.text)
 
     def is_word(self, *words: str) -> bool:
         """Tell whether this is one of these keywords, given in upper case."""
@@ -50,7 +56,11 @@ _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 
 def tokenize(sql: str) -> Iterator[Token]:
-    """Yield the tokens of ``sql``, without white space and comments."""
+    """Yield the tokens of ``sql``, without white space and comments.
+
+    Raises:
+        SqlSyntaxError: a string, a name or a comment does not end.
+    """
     position = 0
     while position < len(sql):
         match = _TOKEN.match(sql, position)
@@ -63,24 +73,55 @@ def tokenize(sql: str) -> Iterator[Token]:
             yield _token(match)
 
 
+def split(tokens: Iterator[Token]) -> list[list[Token]]:
+    """Return the statements, without the semicolons between them."""
+    statements: list[list[Token]] = [[]]
+    for token in tokens:
+        if token.text == ";":
+            statements.append([])
+        else:
+            statements[-1].append(token)
+    return [statement for statement in statements if statement]
+
+
+def masked(statement: Sequence[Token]) -> str:
+    """Return the statement's text with all quoted text and comments blanked, lengths kept.
+
+    A pattern that matches in it matches SQL's own words: a quoted name is a word of n's, a
+    string stands between quotes, a comment is white space.
+    """
+    pieces, position = [], statement[0].start
+    for token in statement:
+        pieces.append(" " * (token.start - position))
+        match token.kind:
+            case "name":
+                pieces.append("n" * len(token.text))
+            case "string":
+                pieces.append("'" + "." * (len(token.text) - 2) + "'")
+            case _:
+                pieces.append(token.text)
+        position = token.end
+    return "".join(pieces)
+
+
 def _token(match: re.Match[str]) -> Token:
-    text = match.group()
+    text, start = match.group(), match.start()
     # The innermost group that closed last: "dollar" closes after its tag and body.
     match match.lastgroup:
         case "string":
-            return Token("string", text, text[1:-1].replace("''", "'"))
+            return Token("string", text, text[1:-1].replace("''", "'"), start)
         case "escaped":
-            return Token("string", text, _ESCAPE.sub(_unescape, text[2:-1]))
+            return Token("string", text, _ESCAPE.sub(_unescape, text[2:-1]), start)
         case "dollar":
-            return Token("string", text, match["body"])
+            return Token("string", text, match["body"], start)
         case "name":
-            return Token("name", text, text[1:-1].replace('""', '"'))
+            return Token("name", text, text[1:-1].replace('""', '"'), start)
         case "number":
-            return Token("number", text, text)
+            return Token("number", text, text, start)
         case "word":
-            return Token("word", text, text.lower())
+            return Token("word", text, text.lower(), start)
         case _:
-            return Token("punctuation", text, text)
+            return Token("punctuation", text, text, start)
 
 
 def _unescape(match: re.Match[str]) -> str:
