@@ -40,6 +40,7 @@ class Column:
     Attributes:
         required: Every row must have a value.
         personal: It is somebody's data.
+        address: It is an e-mail address, masked wherever rows are shown.
         optional: Files may lack the column altogether.
     """
 
@@ -49,6 +50,7 @@ class Column:
     required: bool = False
     personal: bool = False
     optional: bool = False
+    address: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,13 @@ ORDERS = Table(
     columns=(
         Column("order_id", ID, "Identifies the order.", required=True),
         Column("customer_name", varchar(512), "Who ordered.", personal=True),
-        Column("customer_email", varchar(512), "Where to reach who ordered.", personal=True),
+        Column(
+            "customer_email",
+            varchar(512),
+            "Where to reach who ordered.",
+            personal=True,
+            address=True,
+        ),
         Column("product_id", ID, "The product ordered; orders of unknown ones are set apart."),
         Column("price", MONEY, "Price of one piece, rounded to the cent."),
         Column("quantity", COUNT, "How many pieces."),
@@ -121,6 +129,20 @@ ORDERS_LOADS = Table(
         Column("load_rows", ID, "Rows of the whole load, all its files together.", required=True),
         Column("run_id", varchar(64), "The Dagster run that loaded it.", required=True),
         Column("loaded_at", TIME, "When, in UTC.", required=True),
+    ),
+)
+
+# Rows that COPY refused and a person allowed to be set apart: where each stands, and why. It
+# commits with the rows too; the rows themselves are in the quarantine on S3.
+ORDERS_REJECTED = Table(
+    name="orders_rejected",
+    key="line",
+    columns=(
+        LOAD_ID,
+        Column("delivery", varchar(1024), "Key of the file on S3.", required=True),
+        Column("line", ID, "The row's line in the file; the header is line 1.", required=True),
+        Column("column_name", varchar(127), "The column at fault, where one is."),
+        Column("reason", varchar(1024), "What Redshift said of it.", required=True),
     ),
 )
 
@@ -152,4 +174,11 @@ DETAILED_ORDERS = (
     Published("price", ORDERS, "price"),
     Published("quantity", ORDERS, "quantity"),
     Published("total", ORDERS, "total"),
+)
+
+# The published file as a table: what it is read back into before it is published.
+PUBLISHED = Table(
+    name="detailed_orders",
+    key="order_id",
+    columns=tuple(published.column for published in DETAILED_ORDERS),
 )

@@ -1,11 +1,12 @@
-"""Headers of CSV files, and the record at a line of one: pure functions on bytes.
+"""Headers of CSV files, and the records at some of its lines: pure functions on bytes.
 
 Header names are compared without case or surrounding blanks, as Redshift compares column names.
 Rows are not parsed here: products' are `product_file`'s, orders' are Redshift's.
 """
 
 import csv
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from aws_orders.contract import Table
 from aws_orders.errors import DataError
@@ -69,11 +70,38 @@ def check_header(header: tuple[str, ...], table: Table, where: str) -> tuple[str
     return tuple(name for name in header if name not in table.names)
 
 
-def record_at_line(lines: Iterable[bytes], line: int) -> list[str]:
-    """Return the fields of the record that line `line` (1 is the first of `lines`) belongs to.
+@dataclass(frozen=True)
+class Record:
+    """A row of a CSV file: its fields, and its text as it stands there, line end left out.
 
-    Bytes that are not UTF-8 come back as backslash escapes; no record there, an empty list.
+    Bytes that are not UTF-8 are backslash escapes in both.
     """
-    text = (raw.decode("utf-8", "backslashreplace") for raw in lines)
-    reader = csv.reader(text)
-    return next((record for record in reader if reader.line_num >= line), [])
+
+    fields: tuple[str, ...]
+    text: str
+
+
+def records_at_lines(lines: Iterable[bytes], wanted: Sequence[int]) -> Iterator[Record]:
+    """Yield the record that each wanted line belongs to; an empty one where there is none.
+
+    Args:
+        lines: A file's lines, read no further than is needed.
+        wanted: Numbers of lines in rising order; 1 is the first of `lines`.
+    """
+    read: list[str] = []
+
+    def remembered() -> Iterator[str]:
+        for line in lines:
+            read.append(line.decode("utf-8", "backslashreplace"))
+            yield read[-1]
+
+    reader = csv.reader(remembered())
+    record = Record((), "")
+    for line in wanted:
+        while reader.line_num < line:
+            read.clear()
+            fields = next(reader, None)
+            record = Record(tuple(fields or ()), "".join(read).rstrip("\r\n"))
+            if fields is None:
+                break
+        yield record

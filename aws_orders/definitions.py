@@ -12,6 +12,7 @@ import dagster as dg
 
 from aws_orders.assets import detailed_orders, orders, products
 from aws_orders.automation import JOBS, SCHEDULES, SENSORS
+from aws_orders.checks import CHECKS
 from aws_orders.resources.dynamodb import DynamoDBResource
 from aws_orders.resources.redshift import RedshiftResource
 from aws_orders.resources.s3 import SharedS3Resource
@@ -71,6 +72,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
     }
     return dg.Definitions(
         assets=dg.load_assets_from_modules([products, orders, detailed_orders]),
+        asset_checks=CHECKS,
         jobs=JOBS,
         schedules=SCHEDULES,
         sensors=SENSORS,

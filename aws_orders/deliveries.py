@@ -55,6 +55,7 @@ class Listing:
     bytes: int = 0
     others: int = 0
     newest: datetime | None = None
+    newest_key: str = ""
     _digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
 
     def add(self, stored: StoredObject) -> None:
@@ -64,7 +65,8 @@ class Listing:
             return
         self.count += 1
         self.bytes += stored.size
-        self.newest = max(stored.modified, self.newest or stored.modified)
+        if self.newest is None or stored.modified >= self.newest:
+            self.newest, self.newest_key = stored.modified, stored.key
         self._digest.update(f"{stored.key}\n{stored.etag}\n".encode())
 
     @property

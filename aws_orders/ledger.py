@@ -13,6 +13,10 @@ from aws_orders.objects import StoredObject
 T = TypeVar("T")
 
 
+class PlanOutdatedError(Exception):
+    """Another run's load, or a file delivered anew, came after this run's plan was made."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """A ledger entry: a delivery as it was loaded, and the load that brought it."""

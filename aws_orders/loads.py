@@ -5,27 +5,33 @@ it before anything else. The SQL itself is `sql`'s, the connection `resources`',
 from the ledger `ledger`'s.
 """
 
-import gzip
-import io
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import IO, TYPE_CHECKING, cast
-
-from botocore.exceptions import ClientError
+from typing import TYPE_CHECKING, Any
 
 from aws_orders import deliveries, sql
-from aws_orders.contract import ORDERS, ORDERS_LOADS, PRODUCTS, Table
-from aws_orders.csv_header import MAX_HEADER_BYTES, check_header, parse_header, record_at_line
+from aws_orders.contract import ORDERS, ORDERS_LOADS, ORDERS_REJECTED, PRODUCTS, Table
 from aws_orders.deliveries import Shape
+from aws_orders.delivery_files import read_header
 from aws_orders.errors import DataError
-from aws_orders.ledger import Changes, Entry, compare, lost, siblings, slices
+from aws_orders.ledger import (
+    Changes,
+    Entry,
+    PlanOutdatedError,
+    compare,
+    lost,
+    siblings,
+    slices,
+)
 from aws_orders.objects import StoredObject
+from aws_orders.rejections import quarantine, rejection, sweep
 from aws_orders.resources.redshift import (
+    REJECTED_SHOWN,
     LoadRejectedError,
     RedshiftResource,
     RejectedRow,
@@ -40,31 +46,83 @@ if TYPE_CHECKING:
 HEADER_READERS = 16
 COUNT_ATTEMPTS = 6
 LEDGER_ATTEMPTS = 4
-# Entries an INSERT: a statement may take 16 MB in Redshift.
-LEDGER_ROWS = 1000
+# Rows an INSERT: a statement may take 16 MB in Redshift.
+INSERTED_ROWS = 1000
+# The most that MAXERROR may say: https://docs.aws.amazon.com/redshift/latest/dg/copy-parameters-data-load.html
+MAX_BAD_ROWS = 100_000
+# They commit together; the rows' loads are what is replaced.
+ORDERS_TABLES = (ORDERS, ORDERS_LOADS, ORDERS_REJECTED)
+
+
+@dataclass(frozen=True)
+class Load:
+    """Deliveries of one shape, brought by one COPY, and replaced together.
+
+    Attributes:
+        id: Counts up from load to load.
+        header: The deliveries' columns, in their order.
+        members: The deliveries.
+        rows: Rows loaded.
+        rejected: Rows that were set apart.
+    """
+
+    id: int
+    header: tuple[str, ...]
+    members: Sequence[StoredObject]
+    rows: int
+    rejected: Sequence[RejectedRow]
+
+    def ledger(self, run_id: str, now: datetime) -> list[tuple[Any, ...]]:
+        """Return the load's ledger entries, in the contract's order of columns."""
+        return [(self.id, o.key, o.etag, o.size, self.rows, run_id, now) for o in self.members]
+
+    @property
+    def refused(self) -> list[tuple[Any, ...]]:
+        """What is recorded of the rows set apart, in the contract's order of columns."""
+        return [
+            (self.id, row.file.split("/", 3)[3], row.line, row.column or None, row.reason)
+            for row in self.rejected
+        ]
 
 
 @dataclass(frozen=True)
 class OrdersLoad:
-    """What a load of orders did.
+    """What `load_orders` did.
 
     Attributes:
         rows: Rows in the table now.
         planning_seconds: Spent on comparing the listing with the ledger.
-        loaded: Rows that were loaded.
-        new: Deliveries loaded for the first time.
-        redelivered: Deliveries that replaced what they had brought before.
-        copies: COPY statements.
-        unknown_columns: By column that the contract does not know, the files that have it.
+        changes: How the deliveries differed from the ledger.
+        loads: What was loaded.
     """
 
     rows: int
     planning_seconds: float
-    loaded: int
-    new: int
-    redelivered: int
-    copies: int
-    unknown_columns: dict[str, list[str]]
+    changes: Changes
+    loads: Sequence[Load]
+
+    @property
+    def loaded(self) -> int:
+        """Rows that were loaded."""
+        return sum(load.rows for load in self.loads)
+
+    @property
+    def deliveries(self) -> list[StoredObject]:
+        """All that was loaded."""
+        return [stored for load in self.loads for stored in load.members]
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of what was loaded."""
+        return sorted({name for load in self.loads for name in load.header})
+
+    @property
+    def unknown_columns(self) -> dict[str, list[str]]:
+        """By column that the contract does not know, the first files that have it."""
+        return deliveries.unknown_columns(
+            ((load.header, [stored.key for stored in load.members]) for load in self.loads),
+            ORDERS.names,
+        )
 
 
 @dataclass(frozen=True)
@@ -86,10 +144,6 @@ class _Plan:
         feed = [o for o in self.changes.new if o.key == ORDERS_FEED]
         others = [o for o in self.changes.new if o.key != ORDERS_FEED]
         return [group for group in (feed, self.changes.redelivered, others + self.again) if group]
-
-
-class PlanOutdatedError(Exception):
-    """Another run's load, or a file delivered anew, came after this run's plan was made."""
 
 
 class CountMismatchError(Exception):
@@ -143,6 +197,7 @@ def load_orders(
     run_prefix: str,
     *,
     full_refresh: bool = False,
+    max_bad_share: float = 0,
 ) -> OrdersLoad:
     """Load the deliveries that the ledger lacks, rows and ledger entries in one transaction.
 
@@ -156,6 +211,8 @@ def load_orders(
         run_id: The run to name in the ledger.
         run_prefix: Prefix of this run's own keys, for the manifests.
         full_refresh: Replace everything by what is on S3 now; rows of files that have gone go.
+        max_bad_share: The largest share, 0 to 1, of a load's rows that may be set apart in the
+            quarantine as not loadable; 0: a single one fails the load.
 
     Raises:
         DataError: a header lacks a column, rows cannot be loaded, or replacing a load would
@@ -164,26 +221,24 @@ def load_orders(
     """
 
     def work(session: Session) -> OrdersLoad:
-        for table in (ORDERS, ORDERS_LOADS):
+        for table in ORDERS_TABLES:
             session.execute(sql.create_table(redshift.schema_name, table))
         started = time.monotonic()
         plan = _plan(session, redshift.schema_name, s3, settings, full_refresh)
         planned = time.monotonic() - started
-        return _carry_out(plan, planned, session, redshift, s3, settings, run_id, run_prefix)
+        loading = _Loading(session, redshift, s3, settings, run_prefix, max_bad_share)
+        loads = list(loading.stage(plan))
+        _check_unchanged([stored for load in loads for stored in load.members], s3, settings)
+        if loads or plan.everything:
+            _commit(plan, loads, session, redshift.schema_name, run_id)
+            _sweep_quarantine(session, redshift.schema_name, s3, settings)
+        rows = int(session.scalar(sql.count_rows(redshift.schema_name, ORDERS)))
+        return OrdersLoad(rows, planned, plan.changes, tuple(loads))
 
     for _ in range(LEDGER_ATTEMPTS - 1):
         with suppress(PlanOutdatedError):
-            return _or_rejected(redshift, s3, work)
-    return _or_rejected(redshift, s3, work)
-
-
-def _or_rejected(
-    redshift: RedshiftResource, s3: "S3Client", work: Callable[[Session], OrdersLoad]
-) -> OrdersLoad:
-    try:
-        return redshift.run(work)
-    except LoadRejectedError as error:
-        raise _rejected(error.rows, s3) from error
+            return redshift.run(work)
+    return redshift.run(work)
 
 
 def _plan(
@@ -236,77 +291,115 @@ def _would_lose(
     )
 
 
-def _carry_out(
-    plan: _Plan,
-    planning_seconds: float,
-    session: Session,
-    redshift: RedshiftResource,
-    s3: "S3Client",
-    settings: Settings,
-    run_id: str,
-    run_prefix: str,
-) -> OrdersLoad:
-    schema = redshift.schema_name
-    loads: list[tuple[str, Shape, list[StoredObject], int]] = []
-    for group in plan.groups:
-        for shape, members in _by_shape(group, s3, settings).items():
-            stage = f"orders_stage_{len(loads)}"
-            manifest = f"{run_prefix}{stage}.manifest"
-            body = deliveries.copy_manifest(settings.uri(stored.key) for stored in members)
-            s3.put_object(Bucket=settings.bucket, Key=manifest, Body=body)
-            session.execute(sql.create_stage(stage, ORDERS, shape.header))
-            copy = sql.copy_deliveries(
-                stage,
-                shape.header,
-                settings.uri(manifest),
-                redshift.iam_role,
-                redshift.data_region,
-                shape.gzip,
+@dataclass(frozen=True)
+class _Loading:
+    """The part of a load that only this session sees: deliveries into temporary tables."""
+
+    session: Session
+    redshift: RedshiftResource
+    s3: "S3Client"
+    settings: Settings
+    run_prefix: str
+    max_bad_share: float
+
+    def stage(self, plan: _Plan) -> Iterator[Load]:
+        """COPY each group of deliveries of one shape into a stage, and say what came of it."""
+        load_id = plan.newest[0]
+        for group in plan.groups:
+            for shape, members in self._by_shape(group).items():
+                load_id += 1
+                rows, rejected = self._copy(load_id, shape, members)
+                if rejected:
+                    quarantine(load_id, rejected, self.s3, self.settings)
+                yield Load(load_id, shape.header, members, rows, rejected)
+
+    def _by_shape(self, group: Sequence[StoredObject]) -> dict[Shape, list[StoredObject]]:
+        uris = [self.settings.uri(stored.key) for stored in group]
+        with ThreadPoolExecutor(HEADER_READERS) as pool:
+            headers = pool.map(lambda uri: read_header(self.s3, uri), uris)
+            return deliveries.group_by_shape(zip(group, headers, strict=True))
+
+    def _copy(
+        self, load_id: int, shape: Shape, members: Sequence[StoredObject]
+    ) -> tuple[int, list[RejectedRow]]:
+        """COPY deliveries; return rows, and what could not be loaded where that is tolerated.
+
+        The first try tolerates nothing, so that it cannot lose a row in silence. Only where
+        that fails does a second one skip, to tell of more rows than the first, or to do
+        without them.
+        """
+        stage = stage_of(load_id)
+        manifest = f"{self.run_prefix}{stage}.manifest"
+        body = deliveries.copy_manifest(self.settings.uri(stored.key) for stored in members)
+        self.s3.put_object(Bucket=self.settings.bucket, Key=manifest, Body=body)
+        self.session.execute(sql.create_stage(stage, ORDERS, shape.header))
+
+        def copy(max_errors: int) -> int:
+            return self.session.copy(
+                sql.copy_deliveries(
+                    stage,
+                    shape.header,
+                    self.settings.uri(manifest),
+                    self.redshift.iam_role,
+                    self.redshift.data_region,
+                    shape.gzip,
+                    max_errors,
+                )
             )
-            loads.append((stage, shape, members, session.copy(copy)))
-    _check_unchanged([stored for *_, members, _ in loads for stored in members], s3, settings)
-    if loads or plan.everything:
-        with session.transaction():
-            _commit_loads(plan, loads, session, schema, run_id)
-    return OrdersLoad(
-        rows=int(session.scalar(sql.count_rows(schema, ORDERS))),
-        planning_seconds=planning_seconds,
-        loaded=sum(rows for *_, rows in loads),
-        new=len(plan.changes.new),
-        redelivered=len(plan.changes.redelivered),
-        copies=len(loads),
-        unknown_columns=deliveries.unknown_columns(
-            ((shape.header, [o.key for o in members]) for _, shape, members, _ in loads),
-            ORDERS.names,
-        ),
-    )
+
+        with suppress(LoadRejectedError):
+            return copy(0), []
+        limit = MAX_BAD_ROWS if self.max_bad_share else REJECTED_SHOWN
+        try:
+            rows = copy(limit)
+        except LoadRejectedError as error:
+            raise rejection(error.rows, self.s3) from error
+        rejected = self.session.skipped_rows(limit)
+        share = len(rejected) / (rows + len(rejected))
+        if share > self.max_bad_share:
+            tolerated = f", {share:.2%} of them, where {self.max_bad_share:.2%} may be set apart"
+            told = f"{len(rejected)} rows cannot be loaded{tolerated if self.max_bad_share else ''}"
+            raise rejection(rejected, self.s3, told)
+        return rows, rejected
 
 
-def _commit_loads(
-    plan: _Plan,
-    loads: Sequence[tuple[str, Shape, list[StoredObject], int]],
-    session: Session,
-    schema: str,
-    run_id: str,
-) -> None:
-    """Write rows and ledger, inside a transaction: a crash leaves both or neither."""
-    for table in (ORDERS, ORDERS_LOADS):
-        session.execute(sql.lock(schema, table))
-    if session.rows(sql.newest_load(schema)) != [plan.newest]:
-        raise PlanOutdatedError(f"another run loaded orders since load {plan.newest[0]}")
-    for table in (ORDERS, ORDERS_LOADS):
-        if plan.everything:
-            session.execute(sql.delete_all(schema, table))
-        elif plan.changes.outdated:
-            session.execute(sql.delete_loads(schema, table), (tuple(plan.changes.outdated),))
-    now = datetime.now(UTC).replace(tzinfo=None)
-    entries = []
-    for load_id, (stage, shape, members, rows) in enumerate(loads, start=plan.newest[0] + 1):
-        session.execute(sql.insert_load(schema, ORDERS, stage, shape.header), (load_id,))
-        entries += [(load_id, o.key, o.etag, o.size, rows, run_id, now) for o in members]
-    for piece in slices(entries, LEDGER_ROWS):
-        values = tuple(value for entry in piece for value in entry)
-        session.execute(sql.insert_ledger(schema, len(piece)), values)
+def stage_of(load_id: int) -> str:
+    """Return the name of the temporary table that holds a load's rows."""
+    return f"orders_stage_{load_id}"
+
+
+def _commit(plan: _Plan, loads: Sequence[Load], session: Session, schema: str, run_id: str) -> None:
+    """Write rows, ledger and rejected rows in one transaction: a crash leaves all or none."""
+    with session.transaction():
+        for table in ORDERS_TABLES:
+            session.execute(sql.lock(schema, table))
+        if session.rows(sql.newest_load(schema)) != [plan.newest]:
+            raise PlanOutdatedError(f"another run loaded orders since load {plan.newest[0]}")
+        for table in ORDERS_TABLES:
+            if plan.everything:
+                session.execute(sql.delete_all(schema, table))
+            elif plan.changes.outdated:
+                session.execute(sql.delete_loads(schema, table), (tuple(plan.changes.outdated),))
+        for load in loads:
+            insert = sql.insert_load(schema, ORDERS, stage_of(load.id), load.header)
+            session.execute(insert, (load.id,))
+        now = datetime.now(UTC).replace(tzinfo=None)
+        _insert(
+            session, schema, ORDERS_LOADS, [e for load in loads for e in load.ledger(run_id, now)]
+        )
+        _insert(session, schema, ORDERS_REJECTED, [row for load in loads for row in load.refused])
+
+
+def _insert(session: Session, schema: str, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    for piece in slices(rows, INSERTED_ROWS):
+        values = tuple(value for row in piece for value in row)
+        session.execute(sql.insert_rows(schema, table, len(piece)), values)
+
+
+def _sweep_quarantine(session: Session, schema: str, s3: "S3Client", settings: Settings) -> None:
+    ((newest, _),) = session.rows(sql.newest_load(schema))
+    kept = [int(load_id) for (load_id,) in session.rows(sql.quarantined_loads(schema))]
+    sweep(int(newest), kept, s3, settings)
 
 
 def _check_unchanged(members: Sequence[StoredObject], s3: "S3Client", settings: Settings) -> None:
@@ -319,78 +412,8 @@ def _check_unchanged(members: Sequence[StoredObject], s3: "S3Client", settings: 
             raise PlanOutdatedError(f"{uri} was delivered anew, or went, while it was loaded")
 
 
-def _by_shape(
-    group: Sequence[StoredObject], s3: "S3Client", settings: Settings
-) -> dict[Shape, list[StoredObject]]:
-    with ThreadPoolExecutor(HEADER_READERS) as pool:
-        headers = pool.map(lambda stored: _read_header(s3, settings, stored.key), group)
-        return deliveries.group_by_shape(zip(group, headers, strict=True))
-
-
 def _replace(session: Session, schema: str, table: Table, stage: str) -> None:
     with session.transaction():
         session.execute(sql.lock(schema, table))
         session.execute(sql.delete_all(schema, table))
         session.execute(sql.insert_from_stage(schema, table, stage))
-
-
-def _read_header(s3: "S3Client", settings: Settings, key: str) -> tuple[str, ...]:
-    """Read a delivery's first line and check it: IGNOREHEADER skips it without a look."""
-    uri = settings.uri(key)
-    try:
-        with _lines(s3, settings.bucket, key) as lines:
-            line = lines.readline(MAX_HEADER_BYTES + 1)
-    except (gzip.BadGzipFile, EOFError) as error:
-        raise DataError(
-            "The file is not gzip, though its name says so.",
-            where=uri,
-            expected="gzipped CSV",
-            found=str(error),
-            fix="Deliver the file again, gzipped, or name it .csv.",
-        ) from error
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchKey":
-            raise
-        raise PlanOutdatedError(f"{uri} went while it was to be loaded") from error
-    header = parse_header(line, uri)
-    check_header(header, ORDERS, uri)
-    return header
-
-
-@contextmanager
-def _lines(s3: "S3Client", bucket: str, key: str) -> Iterator[IO[bytes]]:
-    """Open a delivery for reading by lines, uncompressed."""
-    with closing(s3.get_object(Bucket=bucket, Key=key)["Body"]) as body:
-        buffered = io.BufferedReader(cast("io.RawIOBase", body), 64 * 1024)
-        zipped = key.endswith(".gz")
-        yield cast("IO[bytes]", gzip.GzipFile(fileobj=buffered) if zipped else buffered)
-
-
-def _rejected(rows: list[RejectedRow], s3: "S3Client") -> DataError:
-    """Tell of the rows that COPY refused, each with the value that its file has there."""
-    found = [
-        f"{row.file}, line {row.line}, column {row.column}: {_value(row, s3)} ({row.reason})"
-        for row in rows
-    ]
-    return DataError(
-        "Rows cannot be loaded; the orders table is as it was.",
-        where=f"{rows[0].file}, line {rows[0].line}" if rows else "sys_load_error_detail",
-        expected=", ".join(f"{column.name} {column.type.ddl}" for column in ORDERS.columns),
-        found="\n            ".join(found) or "no details",
-        fix="Correct the file and deliver it again under the same key, or remove it.",
-    )
-
-
-def _value(row: RejectedRow, s3: "S3Client") -> str:
-    """Look the rejected value up in its file: the warehouse reports place and reason, not value."""
-    column = ORDERS.column(row.column)
-    if column is None:
-        return "?"
-    if column.personal:
-        return "(personal data)"
-    bucket, _, key = row.file.removeprefix("s3://").partition("/")
-    with _lines(s3, bucket, key) as lines:
-        header = parse_header(lines.readline(), row.file)
-        record = record_at_line(lines, row.line - 1)
-    position = header.index(column.name)
-    return repr(record[position]) if position < len(record) else "nothing"

@@ -3,8 +3,6 @@
 Runs are recorded in the Dagster instance that DAGSTER_HOME names, so that the UI shows them.
 """
 
-import csv
-import io
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,6 +10,8 @@ from typing import Any
 
 import boto3
 import dagster as dg
+
+from aws_orders.preview import first_rows, masked
 
 JOB = "refresh_all"
 OUTPUT = "detailed_orders_csv"
@@ -40,9 +40,18 @@ class Line:
 
 @dataclass
 class Summary:
-    """What a refresh came to: a line for each asset that completed, and the error, if any."""
+    """What a refresh came to: a line for each asset that completed, and the error, if any.
+
+    Attributes:
+        lines: By asset.
+        checks: How many checks were made.
+        warnings: By the check that failed, what it found.
+        error: Why the refresh failed; empty where it did not.
+    """
 
     lines: dict[str, Line] = field(default_factory=dict)
+    checks: int = 0
+    warnings: dict[str, str] = field(default_factory=dict)
     error: str = ""
 
     @property
@@ -51,7 +60,7 @@ class Summary:
         return not self.error
 
     def as_json(self, seconds: float) -> dict[str, Any]:
-        """Return rows and seconds by asset, the output's URI, rows and bytes, and all seconds."""
+        """Return rows and seconds by asset, what the output is, the checks, and all seconds."""
         output = self.lines[OUTPUT]
         return {
             "assets": {
@@ -64,6 +73,7 @@ class Summary:
                 "bytes": output.metadata["bytes"],
                 "unmatched": output.metadata["unmatched orders"],
             },
+            "checks": {"made": self.checks, "failed": self.warnings},
             "seconds": round(seconds, 3),
         }
 
@@ -109,6 +119,13 @@ def refresh(tell: Callable[[Line], None], max_delete_share: float | None = None)
                 raise_on_error=False,
             )
         )
+    found = result.get_asset_check_evaluations()
+    summary.checks = len(found)
+    summary.warnings = {
+        f"{check.asset_key.to_user_string()}: {check.check_name}": check.description or ""
+        for check in found
+        if not check.passed
+    }
     if not result.success:
         summary.error = "\n".join(
             f"{event.step_key} failed.\n{_reason(event.step_failure_data)}"
@@ -173,6 +190,9 @@ def print_result(summary: Summary, seconds: float) -> None:
     if unmatched := output.metadata["unmatched orders"]:
         place = output.metadata["unmatched orders file"]
         print(f"{unmatched:,} orders of unknown products are in {place}")
+    print(f"{summary.checks - len(summary.warnings)} of {summary.checks} checks passed")
+    for check, told in summary.warnings.items():
+        print(f"  {check}: {told}")
     print()
     for row in _aligned(_first_rows(uri)):
         print(f"  {row}")
@@ -181,19 +201,9 @@ def print_result(summary: Summary, seconds: float) -> None:
 
 def _first_rows(uri: str) -> list[list[str]]:
     bucket, _, key = uri.removeprefix("s3://").partition("/")
-    answer = boto3.client("s3").get_object(Bucket=bucket, Key=key, Range="bytes=0-16383")
-    text = answer["Body"].read().decode(errors="ignore")
-    rows = list(csv.reader(io.StringIO(text)))[: PREVIEW_ROWS + 1]
-    address = rows[0].index("customer_email")
-    for row in rows[1:]:
-        row[address] = mask(row[address])
-    return rows
-
-
-def mask(address: str) -> str:
-    """Return an e-mail address of which only the first letter and the domain show."""
-    name, at, domain = address.partition("@")
-    return f"{name[:1]}***{at}{domain}"
+    rows = first_rows(boto3.client("s3"), bucket, key, PREVIEW_ROWS)
+    header = rows[0]
+    return [header, *(list(map(masked, header, row)) for row in rows[1:])]
 
 
 def _aligned(rows: list[list[str]]) -> list[str]:

@@ -12,7 +12,13 @@ ORDERS_PREFIX = "input/orders/"
 ORDERS_FEED = ORDERS_PREFIX + "feed.csv"
 DETAILED_ORDERS = "output/detailed_orders.csv"
 UNMATCHED_ORDERS = "output/unmatched_orders.csv"
+QUARANTINE_PREFIX = "quarantine/"
 RUNS_PREFIX = "_runs/"
+
+
+def quarantine_key(load_id: int) -> str:
+    """Return the key of the file that holds the rows which a load set apart."""
+    return f"{QUARANTINE_PREFIX}{load_id}.csv"
 
 
 class Settings(dg.ConfigurableResource):  # type: ignore[type-arg]

@@ -15,6 +15,7 @@ from aws_orders.contract import (
     LOAD_ID,
     ORDERS,
     ORDERS_LOADS,
+    ORDERS_REJECTED,
     PRODUCTS,
     Column,
     Published,
@@ -70,9 +71,18 @@ def _definitions(columns: Iterable[Column]) -> Composed:
 
 
 def copy_deliveries(
-    stage: str, columns: Sequence[str], manifest_uri: str, iam_role: str, region: str, gzip: bool
+    stage: str,
+    columns: Sequence[str],
+    manifest_uri: str,
+    iam_role: str,
+    region: str,
+    gzip: bool = False,
+    max_errors: int = 0,
 ) -> Composed:
     """COPY the CSV files that a manifest lists into `stage`, whose columns are the files' own.
+
+    With `max_errors` above 0 it skips rows that it cannot load, with no more than a notice,
+    until there are that many: whoever asks for it must look what was skipped.
 
     ROUNDEC, because COPY truncates surplus decimals otherwise; EMPTYASNULL, so that "" is as
     absent as nothing; COMPUPDATE and STATUPDATE OFF, because the stage lives for a moment.
@@ -83,7 +93,7 @@ def copy_deliveries(
         "FROM {}\n"
         "{}{}\n"
         "MANIFEST FORMAT AS CSV IGNOREHEADER 1{}\n"
-        "ROUNDEC EMPTYASNULL TIMEFORMAT 'auto' COMPUPDATE OFF STATUPDATE OFF"
+        "ROUNDEC EMPTYASNULL TIMEFORMAT 'auto' COMPUPDATE OFF STATUPDATE OFF{}"
     ).format(
         Identifier(stage),
         names(columns),
@@ -91,6 +101,7 @@ def copy_deliveries(
         _authorization(iam_role),
         _region(region),
         SQL(" GZIP" if gzip else ""),
+        SQL(" MAXERROR {}").format(Literal(max_errors)) if max_errors else SQL(""),
     )
 
 
@@ -153,12 +164,12 @@ def insert_load(schema: str, table: Table, stage: str, columns: Sequence[str]) -
     )
 
 
-def insert_ledger(schema: str, rows: int) -> Composed:
-    """INSERT `rows` ledger entries; the argument is their values in the contract's order."""
-    row = SQL("({})").format(SQL(", ").join([Placeholder()] * len(ORDERS_LOADS.columns)))
+def insert_rows(schema: str, table: Table, rows: int) -> Composed:
+    """INSERT `rows` rows; the argument is their values in the contract's order."""
+    row = SQL("({})").format(SQL(", ").join([Placeholder()] * len(table.columns)))
     return SQL("INSERT INTO {} ({})\nVALUES {}").format(
-        Identifier(schema, ORDERS_LOADS.name),
-        names(ORDERS_LOADS.names),
+        Identifier(schema, table.name),
+        names(table.names),
         SQL(",\n       ").join([row] * rows),
     )
 
@@ -166,6 +177,11 @@ def insert_ledger(schema: str, rows: int) -> Composed:
 def delete_loads(schema: str, table: Table) -> Composed:
     """DELETE what the loads brought whose ids, a tuple, are the argument."""
     return SQL("DELETE FROM {}\nWHERE load_id IN %s").format(Identifier(schema, table.name))
+
+
+def quarantined_loads(schema: str) -> Composed:
+    """SELECT the loads that have rows set apart."""
+    return SQL("SELECT DISTINCT load_id\nFROM {}").format(Identifier(schema, ORDERS_REJECTED.name))
 
 
 def newest_load(schema: str) -> Composed:
@@ -198,12 +214,16 @@ def count_rows(schema: str, table: Table) -> Composed:
     return SQL("SELECT count(*) FROM {}").format(Identifier(schema, table.name))
 
 
-def count_repeated(schema: str, table: Table) -> Composed:
-    """SELECT how many values of a table's key stand in more than one row."""
-    return SQL(
-        "SELECT count(*)\nFROM (SELECT {key} FROM {table} GROUP BY {key} HAVING count(*) > 1)"
-        " AS repeated"
-    ).format(key=Identifier(table.key), table=Identifier(schema, table.name))
+def sum_of(stage: str, column: str) -> Composed:
+    """SELECT a temporary table's number of rows, and the sum of one of its columns."""
+    return SQL("SELECT count(*), coalesce(sum({}), 0)\nFROM {}").format(
+        Identifier(column), Identifier(stage)
+    )
+
+
+def sample(schema: str, table: Table) -> Composed:
+    """SELECT the contract's columns; for a LIMIT to be put to it, so in no order."""
+    return SQL("SELECT {}\nFROM {}").format(names(table.names), Identifier(schema, table.name))
 
 
 def select_detailed(schema: str) -> Composed:
@@ -221,6 +241,27 @@ def select_detailed(schema: str) -> Composed:
         Identifier(schema, ORDERS.name),
         Identifier(schema, PRODUCTS.name),
         names(column.name for column in DETAILED_ORDERS),
+    )
+
+
+def select_revenue(schema: str) -> Composed:
+    """SELECT orders and revenue of what is detailed: a row a category, a row a month.
+
+    The last column tells them apart: 0 where the row is a category's. Orders without a date
+    are in the month NULL.
+    """
+    return SQL("""\
+SELECT product_category, order_month, count(*), coalesce(sum(total), 0),
+       grouping(product_category)
+FROM (
+    SELECT products.product_category, date_trunc('month', orders.order_date) AS order_month,
+           orders.total
+    FROM {orders} AS orders
+    JOIN {products} AS products ON products.product_id = orders.product_id
+) AS detailed
+GROUP BY GROUPING SETS ((product_category), (order_month))
+ORDER BY 5, 4 DESC, 1, 2""").format(
+        orders=Identifier(schema, ORDERS.name), products=Identifier(schema, PRODUCTS.name)
     )
 
 

@@ -3,7 +3,7 @@
 import os
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import dagster as dg
 import pytest
 from psycopg2.sql import SQL, Identifier
 
+from aws_orders.checks import ORDER_CHECKS, PRODUCT_CHECKS
 from aws_orders.definitions import build_defs
 from aws_orders.local import stack as local_stack
 from aws_orders.resources.dynamodb import DynamoDBResource
@@ -57,6 +58,7 @@ class Platform:
     s3: Any
     instance: dg.DagsterInstance
     directory: Path
+    jobs: list[Any] = field(default_factory=list)
 
     @property
     def bucket(self) -> str:
@@ -67,6 +69,7 @@ class Platform:
         defs = build_defs(
             {"settings": self.settings, "redshift": self.redshift, "dynamodb": self.dynamodb}
         )
+        defs = dg.Definitions.merge(defs, dg.Definitions(jobs=self.jobs))
         run_config = {"ops": {name: {"config": value} for name, value in config.items()}}
         run_config["loggers"] = {"console": {"config": {"log_level": "CRITICAL"}}}
         return defs.resolve_job_def(job).execute_in_process(
@@ -96,6 +99,18 @@ class Platform:
         failed = event.step_failure_data
         told = failed.user_failure_data and failed.user_failure_data.description
         return told or failed.error.to_string()
+
+    def checks(self, job: str = "refresh_all", **config: Any) -> dict[str, dg.AssetCheckEvaluation]:
+        """Run a job, whether it succeeds or not; return what each check found, by its name."""
+        result = self.materialize(job, **config)
+        return {found.check_name: found for found in result.get_asset_check_evaluations()}
+
+    def check(self, asset: str) -> dict[str, dg.AssetCheckEvaluation]:
+        """Run the checks of an asset alone, without the asset."""
+        keys = [spec.key for spec in (*PRODUCT_CHECKS, *ORDER_CHECKS)]
+        selected = dg.AssetSelection.checks(*(k for k in keys if k.asset_key == dg.AssetKey(asset)))
+        self.jobs = [dg.define_asset_job("only_checks", selection=selected)]
+        return self.checks("only_checks")
 
     def deliver(self, name: str, text: str | bytes) -> None:
         """Drop an orders file under the prefix, as others do."""

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aws_orders.contract import DETAILED_ORDERS, ORDERS, PRODUCTS
-from aws_orders.csv_header import check_header, parse_header, record_at_line
+from aws_orders.csv_header import check_header, parse_header, records_at_lines
 from aws_orders.errors import DataError
 
 
@@ -54,11 +54,21 @@ def test_no_bytes_make_a_header_check_fail_but_by_its_own_error(line: bytes) -> 
 
 
 @pytest.mark.parametrize(
-    ("line", "expected"),
-    [(1, ["1", "a"]), (2, ["2", "b\nc"]), (3, ["2", "b\nc"]), (4, ["3", "d"]), (9, [])],
+    ("wanted", "expected"),
+    [
+        ([1], ["1,a"]),
+        ([2], ['2,"b\nc"']),
+        ([3], ['2,"b\nc"']),
+        ([1, 3, 4], ["1,a", '2,"b\nc"', "3,\\xe9"]),
+        ([2, 2], ['2,"b\nc"', '2,"b\nc"']),
+        ([4, 9], ["3,\\xe9", ""]),
+        ([8, 9], ["", ""]),
+    ],
 )
-def test_the_record_at_a_line_is_found_across_quoted_newlines(
-    line: int, expected: list[str]
+def test_the_records_at_some_lines_are_found_across_quoted_newlines(
+    wanted: list[int], expected: list[str]
 ) -> None:
-    lines = [b"1,a\n", b'2,"b\n', b'c"\n', b"3,d\n"]
-    assert record_at_line(lines, line) == expected
+    lines = [b"1,a\r\n", b'2,"b\n', b'c"\n', b"3,\xe9\n"]
+    found = list(records_at_lines(lines, wanted))
+    assert [record.text for record in found] == expected
+    assert all(len(record.fields) == (2 if record.text else 0) for record in found)

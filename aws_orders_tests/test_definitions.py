@@ -105,14 +105,15 @@ def test_the_outputs_columns_are_the_ten_in_their_order() -> None:
     [
         (
             "refresh_all",
-            "detailed_orders_csv dynamodb_products raw_products_csv redshift_orders "
-            "redshift_products s3_orders",
+            "detailed_orders_csv dynamodb_products orders_checks products_checks "
+            "raw_products_csv redshift_orders redshift_products s3_orders",
         ),
         (
             "refresh_products",
-            "detailed_orders_csv dynamodb_products raw_products_csv redshift_products",
+            "detailed_orders_csv dynamodb_products products_checks raw_products_csv "
+            "redshift_products",
         ),
-        ("refresh_orders", "detailed_orders_csv redshift_orders s3_orders"),
+        ("refresh_orders", "detailed_orders_csv orders_checks redshift_orders s3_orders"),
     ],
 )
 def test_each_job_refreshes_its_branch_up_to_the_output(job: str, assets: str) -> None:

@@ -1,17 +1,35 @@
 """Detailed orders: the join, back on S3."""
 
+from typing import Any
+
 import dagster as dg
 from dagster_aws.s3 import S3Resource
 
 from aws_orders.assets.orders import redshift_orders, run_prefix
 from aws_orders.assets.products import redshift_products
-from aws_orders.assets.reporting import OWNERS, RETRIES, TAGS, schema, work
-from aws_orders.contract import DETAILED_ORDERS
-from aws_orders.publication import publish_orders
+from aws_orders.assets.reporting import (
+    FRESHNESS,
+    OWNERS,
+    RETRIES,
+    TAGS,
+    Reports,
+    Stopwatch,
+    check_result,
+    preview_of,
+    schema,
+    stop_if_blocked,
+    work,
+)
+from aws_orders.contract import PUBLISHED
+from aws_orders.publication import CHECKS, Unloaded, publish_orders, unload_orders
 from aws_orders.resources.redshift import RedshiftResource
-from aws_orders.settings import DETAILED_ORDERS as DETAILED_KEY
-from aws_orders.settings import UNMATCHED_ORDERS as UNMATCHED_KEY
-from aws_orders.settings import Settings
+from aws_orders.settings import DETAILED_ORDERS, UNMATCHED_ORDERS, Settings
+
+# All of them block: a file that is not what the warehouse holds replaces none that was.
+OUTPUT_CHECKS = [
+    dg.AssetCheckSpec(name, asset="detailed_orders_csv", description=asks, blocking=True)
+    for name, asks in CHECKS.items()
+]
 
 
 @dg.asset(
@@ -20,32 +38,42 @@ from aws_orders.settings import Settings
     kinds={"s3", "csv", "redshift"},
     owners=OWNERS,
     tags=TAGS,
-    metadata=schema(published.column for published in DETAILED_ORDERS),
+    metadata=schema(PUBLISHED.columns),
     retry_policy=RETRIES,
     pool="detailed_orders_csv",
+    check_specs=OUTPUT_CHECKS,
+    freshness_policy=FRESHNESS,
 )
 def detailed_orders_csv(
     context: dg.AssetExecutionContext,
     settings: Settings,
     s3: S3Resource,
     redshift: RedshiftResource,
-) -> dg.MaterializeResult[None]:
+) -> Reports:
     """Every order with its full product information, as `output/detailed_orders.csv` on S3.
 
-    Redshift joins and unloads; the file is verified and put in its place by a copy inside S3.
+    Redshift joins and unloads; the file is checked, and put in its place by a copy inside S3.
     Orders whose product is unknown are in `output/unmatched_orders.csv`.
     """
     with work() as watch:
-        published = publish_orders(redshift, s3.get_client(), settings, run_prefix(context))
-        return dg.MaterializeResult(
-            metadata=watch.metadata(
-                published.detailed,
-                {
-                    "dagster/uri": settings.uri(DETAILED_KEY),
-                    "bytes": published.bytes,
-                    "unmatched orders": published.unmatched,
-                    "repeated order ids": published.repeated,
-                    "unmatched orders file": settings.uri(UNMATCHED_KEY),
-                },
-            )
-        )
+        client, prefix = s3.get_client(), run_prefix(context)
+        unloaded = unload_orders(redshift, client, settings, prefix)
+        results = [
+            check_result(spec, finding.faults, finding.told)
+            for spec, finding in zip(OUTPUT_CHECKS, unloaded.findings, strict=True)
+        ]
+        yield from results
+        stop_if_blocked(OUTPUT_CHECKS, results)
+        publish_orders(client, settings, unloaded, prefix)
+        preview = {"preview": preview_of(client, settings, DETAILED_ORDERS)}
+        yield dg.MaterializeResult(metadata=_metadata(unloaded, settings, watch) | preview)
+
+
+def _metadata(unloaded: Unloaded, settings: Settings, watch: Stopwatch) -> dict[str, Any]:
+    details = {
+        "dagster/uri": settings.uri(DETAILED_ORDERS),
+        "bytes": unloaded.detailed.size,
+        "unmatched orders": unloaded.unmatched.rows,
+        "unmatched orders file": settings.uri(UNMATCHED_ORDERS),
+    }
+    return watch.metadata(unloaded.detailed.rows, details)

@@ -1,17 +1,37 @@
 """Orders: from the feed and the deliveries on S3 to Redshift."""
 
+import os
+from enum import Enum
+from typing import Any
+
 import dagster as dg
 from dagster_aws.s3 import S3Resource
 from pydantic import Field
 
-from aws_orders.assets.reporting import OWNERS, RETRIES, TAGS, schema, work
+from aws_orders.assets.reporting import (
+    FRESHNESS,
+    OWNERS,
+    RETRIES,
+    TAGS,
+    Reports,
+    columns_check,
+    columns_result,
+    preview_of,
+    preview_of_table,
+    schema,
+    work,
+)
 from aws_orders.contract import ORDERS
 from aws_orders.deliveries import Listing
 from aws_orders.intake import receive_orders
-from aws_orders.loads import load_orders
+from aws_orders.loads import OrdersLoad, load_orders
+from aws_orders.preview import table
 from aws_orders.resources.redshift import RedshiftResource
 from aws_orders.resources.s3 import delete_prefix, list_objects
-from aws_orders.settings import ORDERS_PREFIX, RUNS_PREFIX, Settings
+from aws_orders.settings import ORDERS_PREFIX, RUNS_PREFIX, Settings, quarantine_key
+
+DELIVERIES_SHOWN = 20
+ORDERS_COLUMNS = columns_check("redshift_orders")
 
 
 @dg.asset(
@@ -41,6 +61,9 @@ def s3_orders(
             listing.add(stored)
         # Counting the rows of other deliveries would be reading them; the load does that.
         rows = intake.rows if intake and listing.count == 1 else None
+        shown = (
+            {"preview": preview_of(client, settings, listing.newest_key)} if listing.count else {}
+        )
         return dg.MaterializeResult(
             metadata=watch.metadata(
                 rows,
@@ -51,18 +74,36 @@ def s3_orders(
                     "newest": str(listing.newest),
                     "other objects": listing.others,
                     "feed received": bool(intake and intake.changed),
+                    **shown,
                 },
             ),
             data_version=dg.DataVersion(listing.digest),
         )
 
 
+class OnBadRows(Enum):
+    """What becomes of a load that has rows which Redshift cannot load."""
+
+    FAIL = "fail"
+    QUARANTINE = "quarantine"
+
+
 class OrdersConfig(dg.Config):
-    """What a person may ask of a single run of `redshift_orders`."""
+    """What a person may ask of `redshift_orders`; the environment says what runs do unasked."""
 
     full_refresh: bool = Field(
         default=False,
         description="Replace all orders by what is on S3 now; rows of files that are gone go.",
+    )
+    on_bad_rows: OnBadRows = Field(
+        default=OnBadRows(os.getenv("AWS_ORDERS_ON_BAD_ROWS", "fail")),
+        description="Fail the load, or load the good rows and set the others apart.",
+    )
+    max_bad_share: float = Field(
+        default=float(os.getenv("AWS_ORDERS_MAX_BAD_SHARE", "0.05")),
+        ge=0,
+        le=1,
+        description="The largest share of a load's rows that may be set apart.",
     )
 
 
@@ -75,6 +116,8 @@ class OrdersConfig(dg.Config):
     metadata=schema(ORDERS.columns),
     retry_policy=RETRIES,
     pool="redshift_orders",
+    check_specs=[ORDERS_COLUMNS],
+    freshness_policy=FRESHNESS,
 )
 def redshift_orders(
     context: dg.AssetExecutionContext,
@@ -82,7 +125,7 @@ def redshift_orders(
     settings: Settings,
     s3: S3Resource,
     redshift: RedshiftResource,
-) -> dg.MaterializeResult[None]:
+) -> Reports:
     """The orders in Redshift: what the load ledger lacks is copied from S3 by Redshift itself.
 
     Headers are checked first: a missing column is an error, another order is none, an unknown
@@ -98,22 +141,39 @@ def redshift_orders(
             context.run.run_id,
             prefix,
             full_refresh=config.full_refresh,
+            max_bad_share=config.max_bad_share if config.on_bad_rows is OnBadRows.QUARANTINE else 0,
         )
         delete_prefix(client, settings.bucket, prefix)
-        return dg.MaterializeResult(
-            metadata=watch.metadata(
-                load.rows,
-                {
-                    "dagster/table_name": redshift.relation(ORDERS.name),
-                    "rows loaded": load.loaded,
-                    "planning seconds": round(load.planning_seconds, 3),
-                    "new deliveries": load.new,
-                    "redelivered": load.redelivered,
-                    "COPY statements": load.copies,
-                    "unknown columns": dg.MetadataValue.json(load.unknown_columns),
-                },
-            )
-        )
+        check, columns = columns_result(context, ORDERS_COLUMNS, load.columns)
+        details = {
+            "dagster/table_name": redshift.relation(ORDERS.name),
+            **_told(load, settings),
+            **columns,
+            "preview": preview_of_table(redshift, ORDERS),
+        }
+        yield check
+        yield dg.MaterializeResult(metadata=watch.metadata(load.rows, details))
+
+
+def _told(load: OrdersLoad, settings: Settings) -> dict[str, Any]:
+    """Return what the load did, as metadata."""
+    loaded = load.deliveries
+    shown = [(each.key, each.size, each.modified) for each in loaded[:DELIVERIES_SHOWN]]
+    set_apart = [each for each in load.loads if each.rejected]
+    return {
+        "rows loaded": load.loaded,
+        "bytes": sum(each.size for each in loaded),
+        "planning seconds": round(load.planning_seconds, 3),
+        "new deliveries": len(load.changes.new),
+        "redelivered": len(load.changes.redelivered),
+        "deliveries loaded": dg.MetadataValue.md(table(("delivery", "bytes", "written"), shown)),
+        "COPY statements": len(load.loads),
+        "unknown columns": dg.MetadataValue.json(load.unknown_columns),
+        "rows set apart": sum(len(each.rejected) for each in set_apart),
+        "quarantine files": dg.MetadataValue.json(
+            [settings.uri(quarantine_key(each.id)) for each in set_apart]
+        ),
+    }
 
 
 def run_prefix(context: dg.AssetExecutionContext) -> str:

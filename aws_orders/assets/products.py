@@ -4,14 +4,27 @@ import dagster as dg
 from dagster_aws.s3 import S3Resource
 from pydantic import Field
 
-from aws_orders.assets.reporting import OWNERS, RETRIES, TAGS, schema, work
+from aws_orders.assets.reporting import (
+    OWNERS,
+    RETRIES,
+    TAGS,
+    Reports,
+    columns_check,
+    columns_result,
+    preview_of_table,
+    schema,
+    work,
+)
 from aws_orders.contract import PRODUCTS
 from aws_orders.intake import receive_products
 from aws_orders.loads import load_products
+from aws_orders.preview import ROWS, first_rows, table
 from aws_orders.product_sync import sync_products
-from aws_orders.resources.dynamodb import DynamoDBResource
+from aws_orders.resources.dynamodb import DynamoDBResource, Item
 from aws_orders.resources.redshift import RedshiftResource
 from aws_orders.settings import RAW_PRODUCTS, Settings
+
+RAW_COLUMNS = columns_check("raw_products_csv")
 
 
 class SyncConfig(dg.Config):
@@ -33,22 +46,33 @@ class SyncConfig(dg.Config):
     metadata=schema(PRODUCTS.columns),
     retry_policy=RETRIES,
     pool="raw_products_csv",
+    check_specs=[RAW_COLUMNS],
 )
-def raw_products_csv(settings: Settings, s3: S3Resource) -> dg.MaterializeResult[None]:
+def raw_products_csv(
+    context: dg.AssetExecutionContext, settings: Settings, s3: S3Resource
+) -> Reports:
     """The products feed, checked row by row against the contract, as `raw/products.csv` on S3.
 
     A feed with a fault leaves the last good file in place; the error names line, column and
     value.
     """
     with work() as watch:
-        intake = receive_products(s3.get_client(), settings)
-        return dg.MaterializeResult(
+        client = s3.get_client()
+        intake = receive_products(client, settings)
+        header, *rows = first_rows(client, settings.bucket, RAW_PRODUCTS)
+        check, columns = columns_result(
+            context, RAW_COLUMNS, [name.strip().lower() for name in header]
+        )
+        yield check
+        yield dg.MaterializeResult(
             metadata=watch.metadata(
                 intake.rows,
                 {
                     "dagster/uri": settings.uri(RAW_PRODUCTS),
                     "bytes": intake.bytes,
                     "changed": intake.changed,
+                    **columns,
+                    "preview": dg.MetadataValue.md(table(header, rows)),
                 },
             ),
             data_version=dg.DataVersion(intake.sha256),
@@ -75,6 +99,7 @@ def dynamodb_products(
     """
     with work() as watch:
         sync = sync_products(dynamodb, s3.get_client(), settings, config.max_delete_share)
+        items = dynamodb.head(dynamodb.get_client(), settings.products_table, ROWS)
         return dg.MaterializeResult(
             metadata=watch.metadata(
                 sync.rows,
@@ -83,10 +108,16 @@ def dynamodb_products(
                     "written": sync.written,
                     "deleted": sync.deleted,
                     "unchanged": sync.unchanged,
+                    "preview": dg.MetadataValue.md(table(PRODUCTS.names, map(_values, items))),
                 },
             ),
             data_version=dg.DataVersion(sync.digest),
         )
+
+
+def _values(item: Item) -> list[str]:
+    """Return an item's values without their types, in the contract's order."""
+    return ["".join(item.get(name, {}).values()) for name in PRODUCTS.names]
 
 
 @dg.asset(
@@ -114,5 +145,11 @@ def redshift_products(
             lambda: dynamodb.count(client, settings.products_table),
         )
         return dg.MaterializeResult(
-            metadata=watch.metadata(rows, {"dagster/table_name": redshift.relation(PRODUCTS.name)})
+            metadata=watch.metadata(
+                rows,
+                {
+                    "dagster/table_name": redshift.relation(PRODUCTS.name),
+                    "preview": preview_of_table(redshift, PRODUCTS),
+                },
+            )
         )

@@ -1,19 +1,32 @@
-"""What all assets share: how they report, and which errors are worth a retry."""
+"""What assets and checks share: how they report, and which errors are worth a retry."""
 
+import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from botocore.exceptions import ClientError, HTTPClientError
 from urllib3.exceptions import HTTPError
 
-from aws_orders.contract import Column
+from aws_orders import sql
+from aws_orders.contract import Column, Table
 from aws_orders.errors import DataError
-from aws_orders.loads import CountMismatchError, PlanOutdatedError
-from aws_orders.resources import redshift
+from aws_orders.ledger import PlanOutdatedError
+from aws_orders.loads import CountMismatchError
+from aws_orders.preview import ROWS, first_rows, table
 from aws_orders.resources.dynamodb import ThrottledError
+from aws_orders.resources.redshift import (
+    RedshiftResource,
+    SkippedRowsUnknownError,
+    is_passing,
+)
+from aws_orders.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 OWNERS = ["team:orders-platform"]
 TAGS = {"domain": "orders"}
@@ -22,6 +35,13 @@ TAGS = {"domain": "orders"}
 RETRIES = dg.RetryPolicy(
     max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
 )
+# The daily schedule and some hours for its run; orders older than that are told of.
+FRESHNESS = dg.FreshnessPolicy.time_window(
+    fail_window=timedelta(hours=float(os.getenv("AWS_ORDERS_FRESHNESS_HOURS", "26")))
+)
+
+# What an asset yields that also checks; Dagster reads the annotation.
+Reports = Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]
 
 
 class Stopwatch:
@@ -64,10 +84,11 @@ def _may_pass(error: Exception) -> bool:
         ThrottledError,
         CountMismatchError,
         PlanOutdatedError,
+        SkippedRowsUnknownError,
         HTTPClientError,
         HTTPError,
     )
-    return isinstance(error, passing) or redshift.is_passing(error)
+    return isinstance(error, passing) or is_passing(error)
 
 
 def schema(columns: Iterable[Column]) -> dict[str, Any]:
@@ -86,3 +107,93 @@ def schema(columns: Iterable[Column]) -> dict[str, Any]:
             ]
         )
     }
+
+
+def preview_of(s3: "S3Client", settings: Settings, key: str) -> dg.MarkdownMetadataValue:
+    """Return the first rows of a CSV object, e-mail addresses masked, as metadata."""
+    header, *rows = first_rows(s3, settings.bucket, key)
+    return dg.MetadataValue.md(table(header, rows))
+
+
+def preview_of_table(redshift: RedshiftResource, of: Table) -> dg.MarkdownMetadataValue:
+    """Return some rows of a table in the warehouse, likewise."""
+    query = sql.sample(redshift.schema_name, of)
+    header, rows = redshift.run(lambda session: session.head(query, ROWS))
+    return dg.MetadataValue.md(table(header, rows))
+
+
+def check_result(
+    spec: dg.AssetCheckSpec, faults: int, told: str, metadata: Mapping[str, Any] | None = None
+) -> dg.AssetCheckResult:
+    """Return what a check found: an error where it blocks, else a warning.
+
+    Args:
+        spec: The check.
+        faults: How many rows, or other things, are at fault; 0 passes.
+        told: What was found, in one sentence.
+        metadata: Examples, and the SQL to see all.
+    """
+    return dg.AssetCheckResult(
+        passed=not faults,
+        asset_key=spec.asset_key,
+        check_name=spec.name,
+        severity=dg.AssetCheckSeverity.ERROR if spec.blocking else dg.AssetCheckSeverity.WARN,
+        description=told,
+        metadata={"at fault": faults, **(metadata or {})},
+    )
+
+
+def stop_if_blocked(
+    specs: Sequence[dg.AssetCheckSpec], results: Sequence[dg.AssetCheckResult]
+) -> None:
+    """Raise DataError where a blocking check failed, which keeps the last file in its place."""
+    blocking = {spec.name for spec in specs if spec.blocking}
+    failed = [found for found in results if found.check_name in blocking and not found.passed]
+    if failed:
+        names = ", ".join(str(found.check_name) for found in failed)
+        raise DataError(
+            f"Blocked by {names}: nothing is published, output/detailed_orders.csv is as it was.",
+            where=specs[0].asset_key.to_user_string(),
+            expected="every blocking check passes",
+            found="\n            ".join(str(found.description) for found in failed),
+            fix="See the check in the UI: its examples, and the SQL that finds all. Mend the "
+            "source and run again.",
+        )
+
+
+def columns_check(asset: str) -> dg.AssetCheckSpec:
+    """Return the declaration of the check that `columns_result` answers."""
+    return dg.AssetCheckSpec(
+        "columns_are_as_before",
+        asset=asset,
+        description="The files have the columns that those of the load before had.",
+    )
+
+
+def columns_result(
+    context: dg.AssetExecutionContext, spec: dg.AssetCheckSpec, columns: Sequence[str]
+) -> tuple[dg.AssetCheckResult, dict[str, Any]]:
+    """Compare a load's columns with the last load's.
+
+    Args:
+        context: Has the instance that recorded the last load.
+        spec: The check.
+        columns: The columns of what was loaded; none where nothing was.
+
+    Returns:
+        What the check found, and the metadata that the next load is compared with.
+    """
+    last = context.instance.get_latest_materialization_event(spec.asset_key)
+    recorded = last and last.asset_materialization and last.asset_materialization.metadata
+    before = list(recorded["columns"].value) if recorded and "columns" in recorded else []
+    now = sorted(columns) or before
+    appeared = sorted(set(now) - set(before)) if before else []
+    vanished = sorted(set(before) - set(now))
+    told = f"Appeared: {', '.join(appeared) or 'none'}; vanished: {', '.join(vanished) or 'none'}."
+    found = check_result(
+        spec,
+        len(appeared) + len(vanished),
+        told,
+        {"appeared": dg.MetadataValue.json(appeared), "vanished": dg.MetadataValue.json(vanished)},
+    )
+    return found, {"columns": dg.MetadataValue.json(now)}

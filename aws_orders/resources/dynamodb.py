@@ -95,6 +95,10 @@ class DynamoDBResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         for page in self._scan_pages(client, table, {}):
             yield from cast("list[Item]", page["Items"])
 
+    def head(self, client: "DynamoDBClient", table: str, items: int) -> list[Item]:
+        """Return some items, at most `items`."""
+        return cast("list[Item]", client.scan(TableName=table, Limit=items)["Items"])
+
     def count(self, client: "DynamoDBClient", table: str) -> int:
         """Count all items, consistently: DescribeTable's count is some six hours old."""
         return sum(page["Count"] for page in self._scan_pages(client, table, {"Select": "COUNT"}))

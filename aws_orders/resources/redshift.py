@@ -24,11 +24,16 @@ Result = TypeVar("Result")
 
 ATTEMPTS = 4
 FIRST_WAIT_SECONDS = 0.5
+# Rows that an error tells of.
+REJECTED_SHOWN = 10
 # The most that a single-node cluster takes: https://docs.aws.amazon.com/redshift/latest/dg/fetch.html
 FETCH_ROWS = 1000
 # Redshift reports a serialization failure as XX000 with 1023 in its text:
 # https://docs.aws.amazon.com/redshift/latest/dg/r_BEGIN.html (40001 is PostgreSQL's code for it).
 SERIALIZATION_FAILURE = re.compile(r"\b1023\b.*[Ss]erializable isolation", re.DOTALL)
+# What COPY says, among its last notices, of rows that MAXERROR let it skip.
+SKIPPED = re.compile(r"(\d+) record\(s\) could not be loaded")
+NOTICES = 3
 # https://docs.aws.amazon.com/redshift/latest/dg/SYS_LOAD_ERROR_DETAIL.html
 LOAD_ERRORS = """
     SELECT trim(file_name), line_number, trim(column_name), trim(column_type), trim(error_message)
@@ -36,7 +41,7 @@ LOAD_ERRORS = """
     WHERE query_id = (SELECT max(query_id) FROM sys_load_error_detail
                       WHERE session_id = pg_backend_pid())
     ORDER BY file_name, line_number
-    LIMIT 10
+    LIMIT %s
 """
 
 
@@ -52,11 +57,15 @@ class RejectedRow:
 
 
 class LoadRejectedError(Exception):
-    """A COPY that loaded nothing because of rows it could not read; `rows` has the first ten."""
+    """A COPY that loaded nothing because of rows it could not read; `rows` has the first few."""
 
     def __init__(self, rows: list[RejectedRow]) -> None:
         super().__init__(rows)
         self.rows = rows
+
+
+class SkippedRowsUnknownError(Exception):
+    """A COPY skipped rows, and the warehouse does not say which."""
 
 
 class Session:
@@ -84,6 +93,14 @@ class Session:
         with self.connection.cursor() as cursor:
             cursor.execute(query, arguments)
             return cursor.fetchall()
+
+    def head(self, query: "Composable", rows: int) -> tuple[list[str], list[tuple[Any, ...]]]:
+        """Return the names of a query's columns, and its first rows, at most `rows`."""
+        from psycopg2.sql import SQL, Literal
+
+        with self.connection.cursor() as cursor:
+            cursor.execute(SQL("{}\nLIMIT {}").format(query, Literal(rows)))
+            return [column.name for column in cursor.description or ()], cursor.fetchall()
 
     def stream(self, query: "Composable") -> Iterator[tuple[Any, ...]]:
         """Yield the rows of a result of any length, `FETCH_ROWS` in memory, in a transaction."""
@@ -125,12 +142,37 @@ class Session:
         except psycopg2.Error as error:
             if "load_error" not in str(error):
                 raise
-            raise LoadRejectedError(self._rejected_rows()) from error
+            raise LoadRejectedError(self.rejected_rows(REJECTED_SHOWN)) from error
         return int(self.scalar("SELECT pg_last_copy_count()"))
 
-    def _rejected_rows(self) -> list[RejectedRow]:
+    def skipped_rows(
+        self, limit: int, sleep: Callable[[float], None] = time.sleep
+    ) -> list[RejectedRow]:
+        """Return the rows that the COPY before, which may skip some, has skipped.
+
+        COPY tells their number in a notice, and system views may lag: they are read until they
+        have as many, at most `ATTEMPTS` times.
+
+        Raises:
+            SkippedRowsUnknownError: the view never had as many.
+        """
+        told = SKIPPED.findall("".join(self.connection.notices[-NOTICES:]))
+        expected = int(told[-1]) if told else 1
+        rows: list[RejectedRow] = []
+        for attempt in range(1, ATTEMPTS + 1):
+            rows = self.rejected_rows(limit)
+            if len(rows) >= expected:
+                return rows
+            if attempt < ATTEMPTS:
+                sleep(FIRST_WAIT_SECONDS * 2**attempt * random.uniform(0.5, 1))  # noqa: S311
+        raise SkippedRowsUnknownError(
+            f"COPY skipped {expected} rows, but sys_load_error_detail lists {len(rows)}."
+        )
+
+    def rejected_rows(self, limit: int) -> list[RejectedRow]:
+        """Return the first rows, at most `limit`, that this session's last COPY with some left."""
         with self.connection.cursor() as cursor:
-            cursor.execute(LOAD_ERRORS)
+            cursor.execute(LOAD_ERRORS, (limit,))
             return [RejectedRow(*row) for row in cursor.fetchall()]
 
     def unload(self, statement: "Composable") -> int:

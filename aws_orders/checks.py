@@ -1,0 +1,146 @@
+"""Asset checks: whether what was loaded may be published, and which rows are at fault.
+
+Belongs here: running the rules of `rules` against the warehouse, one scan a table, and telling
+of them in Dagster's terms. What only an asset sees while it works (the columns of what it loads,
+the file that it is about to publish) it checks by itself. The rules themselves are `rules`'.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import dagster as dg
+from psycopg2.sql import Composed
+
+from aws_orders import rules, sql
+from aws_orders.assets.reporting import RETRIES, check_result, stop_if_blocked, work
+from aws_orders.contract import ORDERS, ORDERS_LOADS, ORDERS_REJECTED, PRODUCTS
+from aws_orders.preview import table
+from aws_orders.resources.dynamodb import DynamoDBResource
+from aws_orders.resources.redshift import RedshiftResource, Session
+from aws_orders.rules import Rule
+from aws_orders.settings import QUARANTINE_PREFIX, Settings
+
+EXAMPLES = 5
+
+
+def specs(asset: str, checked: Sequence[Rule]) -> list[dg.AssetCheckSpec]:
+    """Return the checks' declarations."""
+    return [
+        dg.AssetCheckSpec(rule.name, asset=asset, description=rule.asks, blocking=rule.blocking)
+        for rule in checked
+    ]
+
+
+def _rows_at_fault(faults: int, query: Composed, session: Session) -> dict[str, Any]:
+    """Return the query for them and, where there are some, the first: examples cost a query."""
+    shown: dict[str, Any] = {}
+    if faults:
+        shown["examples"] = dg.MetadataValue.md(table(*session.head(query, EXAMPLES)))
+    text = query.as_string(session.connection)
+    return {**shown, "SQL to see all": dg.MetadataValue.md(f"```sql\n{text}\n```")}
+
+
+def _apply(
+    asset: str, applied: Sequence[Rule], scan: str, session: Session, schema: str
+) -> tuple[int, list[dg.AssetCheckResult]]:
+    """Return the rows of a table, and what each rule found in them, of one scan."""
+    ((rows, *counts),) = session.rows(rules.tally(schema, applied, scan))
+    results = []
+    for rule, spec, faults in zip(applied, specs(asset, applied), counts, strict=True):
+        told = f"{faults:,} of {rows:,} rows are at fault. {rule.asks}"
+        shown = _rows_at_fault(int(faults), rules.filled(rule.faulty, schema), session)
+        results.append(check_result(spec, int(faults), told, {"rows": rows, **shown}))
+    return rows, results
+
+
+SAME_COUNT = dg.AssetCheckSpec(
+    "dynamodb_has_as_many",
+    asset="redshift_products",
+    description="Redshift has as many products as the DynamoDB table.",
+    blocking=True,
+)
+PRODUCT_CHECKS = [*specs("redshift_products", rules.PRODUCT_RULES), SAME_COUNT]
+
+
+@dg.multi_asset_check(specs=PRODUCT_CHECKS, retry_policy=RETRIES)
+def products_checks(
+    settings: Settings, dynamodb: DynamoDBResource, redshift: RedshiftResource
+) -> Iterator[dg.AssetCheckResult]:
+    """The products in Redshift: their ids, their names, and whether all are there."""
+    schema = redshift.schema_name
+
+    def look(session: Session) -> list[dg.AssetCheckResult]:
+        session.execute(sql.create_table(schema, PRODUCTS))
+        rows, found = _apply(
+            "redshift_products", rules.PRODUCT_RULES, rules.PRODUCTS_SCAN, session, schema
+        )
+        return [*found, _same_count(rows, dynamodb, settings)]
+
+    with work():
+        results = redshift.run(look)
+        yield from results
+        stop_if_blocked(PRODUCT_CHECKS, results)
+
+
+def _same_count(rows: int, dynamodb: DynamoDBResource, settings: Settings) -> dg.AssetCheckResult:
+    items = dynamodb.count(dynamodb.get_client(), settings.products_table)
+    told = f"Redshift has {rows:,} products, the DynamoDB table {items:,}."
+    return check_result(SAME_COUNT, abs(rows - items), told, {"Redshift": rows, "DynamoDB": items})
+
+
+LEDGER_AGREES = dg.AssetCheckSpec(
+    "ledger_agrees",
+    asset="redshift_orders",
+    description="The table has as many rows as the ledger says were loaded.",
+    blocking=True,
+)
+NONE_QUARANTINED = dg.AssetCheckSpec(
+    "no_rows_are_quarantined",
+    asset="redshift_orders",
+    description="No row of a delivery is set apart as one that cannot be loaded. Deliver its "
+    "file again, corrected, and the row is loaded.",
+)
+ORDER_CHECKS = [*specs("redshift_orders", rules.ORDER_RULES), LEDGER_AGREES, NONE_QUARANTINED]
+
+
+@dg.multi_asset_check(specs=ORDER_CHECKS, retry_policy=RETRIES)
+def orders_checks(settings: Settings, redshift: RedshiftResource) -> Iterator[dg.AssetCheckResult]:
+    """The orders in Redshift: their values, their products, the ledger, and the quarantine."""
+    schema = redshift.schema_name
+
+    def look(session: Session) -> list[dg.AssetCheckResult]:
+        for needed in (ORDERS, ORDERS_LOADS, ORDERS_REJECTED, PRODUCTS):
+            session.execute(sql.create_table(schema, needed))
+        with session.transaction():  # one snapshot: another run may load meanwhile
+            rows, found = _apply(
+                "redshift_orders", rules.ORDER_RULES, rules.ORDERS_SCAN, session, schema
+            )
+            return [
+                *found,
+                _ledger_agrees(rows, session, schema),
+                _none_quarantined(session, schema, settings),
+            ]
+
+    with work():
+        results = redshift.run(look)
+        yield from results
+        stop_if_blocked(ORDER_CHECKS, results)
+
+
+def _ledger_agrees(rows: int, session: Session, schema: str) -> dg.AssetCheckResult:
+    expected = int(session.scalar(rules.filled(rules.LEDGER_ROWS, schema)))
+    told = f"The table has {rows:,} orders, the ledger {expected:,}."
+    faults = abs(rows - expected)
+    shown = _rows_at_fault(faults, rules.filled(rules.LOADS_DIFFER, schema), session)
+    return check_result(LEDGER_AGREES, faults, told, {"rows": rows, "ledger": expected, **shown})
+
+
+def _none_quarantined(session: Session, schema: str, settings: Settings) -> dg.AssetCheckResult:
+    faults = int(session.scalar(rules.filled(rules.REJECTED_ROWS, schema)))
+    where = settings.uri(QUARANTINE_PREFIX)
+    told = f"{faults:,} rows that cannot be loaded are set apart under {where}."
+    shown = _rows_at_fault(faults, rules.filled(rules.REJECTED, schema), session)
+    return check_result(NONE_QUARANTINED, faults, told, shown)
+
+
+CHECKS = [products_checks, orders_checks]

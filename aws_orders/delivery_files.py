@@ -1,0 +1,82 @@
+"""Reading deliveries on S3: their headers, and single rows that a load refused.
+
+Their rows as a whole are Redshift's to read. What a header must have is `contract`'s and
+`csv_header`'s business.
+"""
+
+import gzip
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import IO, TYPE_CHECKING, cast
+
+from botocore.exceptions import ClientError
+
+from aws_orders.contract import ORDERS
+from aws_orders.csv_header import (
+    MAX_HEADER_BYTES,
+    Record,
+    check_header,
+    parse_header,
+    records_at_lines,
+)
+from aws_orders.errors import DataError
+from aws_orders.ledger import PlanOutdatedError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+def read_header(s3: "S3Client", uri: str) -> tuple[str, ...]:
+    """Read a delivery's first line and check it: IGNOREHEADER skips it without a look.
+
+    Raises:
+        DataError: it cannot be read, or lacks a column.
+        PlanOutdatedError: the delivery has gone since it was listed.
+    """
+    try:
+        with _lines(s3, uri) as lines:
+            line = lines.readline(MAX_HEADER_BYTES + 1)
+    except (gzip.BadGzipFile, EOFError) as error:
+        raise DataError(
+            "The file is not gzip, though its name says so.",
+            where=uri,
+            expected="gzipped CSV",
+            found=str(error),
+            fix="Deliver the file again, gzipped, or name it .csv.",
+        ) from error
+    header = parse_header(line, uri)
+    check_header(header, ORDERS, uri)
+    return header
+
+
+def read_records(
+    s3: "S3Client", uri: str, lines: Sequence[int]
+) -> Iterator[tuple[tuple[str, ...], Record]]:
+    """Yield a delivery's header with the record at each of `lines` (the header is line 1).
+
+    The file is read once, as a stream, up to the last of them.
+
+    Raises:
+        PlanOutdatedError: the delivery has gone since it was loaded.
+    """
+    with _lines(s3, uri) as content:
+        header = parse_header(content.readline(), uri)
+        for record in records_at_lines(content, [line - 1 for line in lines]):
+            yield header, record
+
+
+@contextmanager
+def _lines(s3: "S3Client", uri: str) -> Iterator[IO[bytes]]:
+    """Open a delivery for reading by lines, uncompressed."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    try:
+        content = s3.get_object(Bucket=bucket, Key=key)["Body"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchKey":
+            raise
+        raise PlanOutdatedError(f"{uri} went while it was to be loaded") from error
+    with closing(content) as body:
+        buffered = io.BufferedReader(cast("io.RawIOBase", body), 64 * 1024)
+        zipped = key.endswith(".gz")
+        yield cast("IO[bytes]", gzip.GzipFile(fileobj=buffered) if zipped else buffered)

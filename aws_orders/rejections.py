@@ -1,0 +1,112 @@
+"""Rows that COPY refused: told in an error, or set apart in the quarantine on S3.
+
+COPY reports a row's place and the reason; the value is looked up in the delivery. Whether rows
+are refused or set apart is decided by whoever starts a load; loading is `loads`' business.
+"""
+
+import csv
+import io
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import IO, TYPE_CHECKING, cast
+
+from aws_orders.contract import ORDERS
+from aws_orders.delivery_files import read_records
+from aws_orders.errors import DataError
+from aws_orders.preview import masked
+from aws_orders.resources.redshift import RejectedRow
+from aws_orders.resources.s3 import delete_objects, list_objects, upload
+from aws_orders.settings import QUARANTINE_PREFIX, Settings, quarantine_key
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+SHOWN = 10
+COLUMNS = ("delivery", "line", "column", "value", "reason", "row")
+
+
+def rejection(
+    rejected: Sequence[RejectedRow], s3: "S3Client", what: str = "Rows cannot be loaded"
+) -> DataError:
+    """Return the error that tells of the first rows, each with the value that its file has.
+
+    Args:
+        rejected: What COPY reported, by file and line.
+        s3: The client that reads the files.
+        what: What is wrong, as the start of a sentence.
+    """
+    found = [
+        f"{row.file}, line {row.line}, column {row.column}: {_shown(row, value)} ({row.reason})"
+        for row, value, _ in _looked_up(rejected[:SHOWN], s3)
+    ]
+    first = rejected[0] if rejected else None
+    return DataError(
+        f"{what}; the orders table is as it was.",
+        where=f"{first.file}, line {first.line}" if first else "sys_load_error_detail",
+        expected=", ".join(f"{column.name} {column.type.ddl}" for column in ORDERS.columns),
+        found="\n            ".join(found) or "no details",
+        fix="Correct the file and deliver it again under the same key, or remove it; or let "
+        "redshift_orders set such rows apart with on_bad_rows: quarantine.",
+    )
+
+
+def _shown(row: RejectedRow, value: str | None) -> str:
+    column = ORDERS.column(row.column)
+    if column is None:
+        return "?"
+    if column.personal:
+        return "(personal data)"
+    # A shifted row has an address where none should be.
+    return "nothing" if value is None else repr(masked(row.column, value))
+
+
+def quarantine(
+    load_id: int, rejected: Sequence[RejectedRow], s3: "S3Client", settings: Settings
+) -> str:
+    """Write the rows that a load leaves out to a CSV file of its own; return its key.
+
+    It holds each row as it was delivered, with its place and what is wrong with it.
+    """
+    key = quarantine_key(load_id)
+    with (
+        tempfile.TemporaryFile() as spool,
+        io.TextIOWrapper(cast("IO[bytes]", spool), "utf-8", newline="") as text,
+    ):
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for row, value, raw in _looked_up(rejected, s3):
+            place = (row.file.removeprefix(settings.uri("")), row.line, row.column)
+            writer.writerow((*place, value, row.reason, raw))
+        text.flush()
+        spool.seek(0)
+        upload(s3, spool, settings.bucket, key)
+    return key
+
+
+def sweep(newest: int, kept: Iterable[int], s3: "S3Client", settings: Settings) -> None:
+    """Delete the quarantine files of loads that have no rows set apart, or are gone.
+
+    Those of loads after `newest` stay: another run may be about to commit one.
+    """
+    keep = set(map(quarantine_key, kept))
+    files = [stored.key for stored in list_objects(s3, settings.bucket, QUARANTINE_PREFIX)]
+    gone = [
+        key
+        for key in files
+        if key not in keep and int(key.removeprefix(QUARANTINE_PREFIX).partition(".")[0]) <= newest
+    ]
+    delete_objects(s3, settings.bucket, gone)
+
+
+def _looked_up(
+    rejected: Sequence[RejectedRow], s3: "S3Client"
+) -> Iterator[tuple[RejectedRow, str | None, str]]:
+    """Yield each row with the value at fault, if its file has one there, and all of its text."""
+    for uri, rows in groupby(rejected, key=lambda row: row.file):
+        members = list(rows)
+        records = read_records(s3, uri, [row.line for row in members])
+        for row, (header, record) in zip(members, records, strict=True):
+            position = header.index(row.column) if row.column in header else len(record.fields)
+            value = record.fields[position] if position < len(record.fields) else None
+            yield row, value, record.text
