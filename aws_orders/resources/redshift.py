@@ -282,16 +282,17 @@ class RedshiftResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         find_host = not self.host
         match self.auth:
             case "serverless":
-                client = self._client("redshift-serverless")
+                client = self.aws_client("redshift-serverless")
                 return of_workgroup(client, self.workgroup, self.database, find_host)
             case "cluster":
-                client = self._client("redshift")
+                client = self.aws_client("redshift")
                 return of_cluster(client, self.cluster, self.database, find_host)
             case "secret":
-                return of_secret(self._client("secretsmanager"), self.secret)
+                return of_secret(self.aws_client("secretsmanager"), self.secret)
         return Credentials(self.user, self.password)
 
-    def _client(self, service: str) -> Any:
+    def aws_client(self, service: str) -> Any:
+        """Return a new boto3 client of a service in the warehouse's region."""
         # A session of its own: boto3's default one is not made for threads.
         session = boto3.session.Session(region_name=self.region_name or None)
         config = Config(retries={"max_attempts": 5, "mode": "standard"}, connect_timeout=10)
