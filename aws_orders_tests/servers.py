@@ -32,11 +32,13 @@ class Aws:
         answers: By operation, what answers its parameters: a status and a body. Any other
             operation is denied.
         asked: The operations asked for, with their parameters.
+        regions: The regions that the requests were signed for.
     """
 
     url: str = ""
     answers: dict[str, Callable[[dict[str, Any]], Answer]] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    regions: set[str] = field(default_factory=set)
 
     def count(self, operation: str) -> int:
         return [name for name, _ in self.asked].count(operation)
@@ -50,6 +52,8 @@ def aws() -> Iterator[Aws]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            scope = self.headers["Authorization"].partition("Credential=")[2]
+            state.regions.add(scope.split("/")[2])
             is_json = "X-Amz-Target" in self.headers
             if is_json:
                 operation = self.headers["X-Amz-Target"].rpartition(".")[2]

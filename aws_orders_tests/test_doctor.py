@@ -211,12 +211,16 @@ def test_an_aws_that_does_not_answer_ends_the_examination(
     assert "Could not connect to the endpoint" in failed.found
 
 
-def test_a_bucket_in_another_region_than_copy_looks_in_is_told_of(
-    examined: Platform, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("setting", ["REDSHIFT_REGION", "REDSHIFT_DATA_REGION"])
+def test_data_in_another_region_than_copy_looks_in_is_told_of(
+    examined: Platform, monkeypatch: pytest.MonkeyPatch, setting: str
 ) -> None:
-    monkeypatch.setenv("REDSHIFT_DATA_REGION", "eu-west-1")
-    failed = missing(findings())[f"bucket {examined.bucket}"]
-    assert failed.fix == "Set REDSHIFT_DATA_REGION=us-east-1."
+    examined.refresh()
+    monkeypatch.setenv(setting, "eu-west-1")
+    failed = missing(findings())
+    assert failed[f"bucket {examined.bucket}"].fix == "Set REDSHIFT_DATA_REGION=us-east-1."
+    table = failed[f"table {examined.settings.products_table}"]
+    assert table.found == "it is in us-east-1"
 
 
 def test_privileges_that_are_lacking_are_told_with_the_grant(examined: Platform) -> None:

@@ -105,6 +105,15 @@ def test_an_address_that_is_set_is_not_looked_up(
     assert aws.count("GetWorkgroup") == 0
 
 
+def test_the_warehouse_may_be_in_a_region_of_its_own(
+    aws: servers.Aws, stack: Stack, password: str
+) -> None:
+    workgroup_answers(aws, stack, password)
+    who(resource(auth="serverless", workgroup="orders", region_name="eu-north-1"))
+    who(resource(auth="serverless", workgroup="orders"))
+    assert aws.regions == {"eu-north-1", "us-east-1"}
+
+
 def secret(**held: Any) -> str:
     """Store a secret on the laptop's AWS; return its ARN."""
     with closing(boto3.client("secretsmanager")) as client:

@@ -42,7 +42,7 @@ def examine(live: bool) -> Iterator[Finding]:
     copy_region = redshift.data_region or redshift.region_name or here
     yield from map(carry_out, aws.bucket(s3, settings.bucket, copy_region))
     yield from map(carry_out, aws.feeds(s3, settings))
-    yield from map(carry_out, aws.table(dynamodb, settings.products_table))
+    yield from map(carry_out, aws.table(dynamodb, settings.products_table, copy_region))
     if settings.orders_queue:
         yield carry_out(aws.queue(settings.orders_queue))
     # The alerts' setting: none, one without alerts has no such field.

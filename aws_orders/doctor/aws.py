@@ -49,13 +49,13 @@ def bucket(s3: "S3Client", name: str, copy_region: str) -> Iterator[Check]:
     Args:
         s3: The platform's client.
         name: The bucket.
-        copy_region: The region in which COPY and UNLOAD look for it; empty: not known.
+        copy_region: The region in which COPY and UNLOAD look for it.
     """
     arn = f"arn:aws:s3:::{name}"
 
     def there() -> str | Trouble:
         region = s3.head_bucket(Bucket=name).get("BucketRegion", "")
-        if region and copy_region and region != copy_region:
+        if region and region != copy_region:
             return Trouble(
                 f"it is in {region}",
                 f"the region in which COPY looks for it, {copy_region}",
@@ -114,8 +114,11 @@ def _advisable(s3: "S3Client", name: str, arn: str) -> Iterator[Check]:
     yield advised("s3:GetBucketPublicAccessBlock", "public access blocked", private, public)
 
 
-def table(dynamodb: DynamoDBResource, name: str) -> Iterator[Check]:
-    """Check that the products table is keyed as it must be and readable; there may be none yet."""
+def table(dynamodb: DynamoDBResource, name: str, copy_region: str) -> Iterator[Check]:
+    """Check that the products table is keyed as it must be and readable; there may be none yet.
+
+    `copy_region` is the region in which COPY looks for it.
+    """
     client = dynamodb.get_client()
     arn = f"arn:aws:dynamodb:*:*:table/{name}"
 
@@ -128,6 +131,12 @@ def table(dynamodb: DynamoDBResource, name: str) -> Iterator[Check]:
                 "the table, or that the first run creates it",
                 f"Nothing, if dynamodb:CreateTable is allowed on {arn}; else create it.",
                 Status.WARN,
+            )
+        if copy_region != client.meta.region_name:
+            return Trouble(
+                f"it is in {client.meta.region_name}",
+                f"the region in which COPY looks for it, {copy_region}",
+                f"Set REDSHIFT_DATA_REGION={client.meta.region_name}, and have the bucket there.",
             )
         types = {a["AttributeName"]: a["AttributeType"] for a in found["AttributeDefinitions"]}
         keys = {k["AttributeName"]: types[k["AttributeName"]] for k in found["KeySchema"]}

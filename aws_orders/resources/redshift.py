@@ -106,7 +106,11 @@ class Session:
             return cursor.fetchall()
 
     def stream(self, query: "Composable") -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of a result of any length, `FETCH_ROWS` in memory, in a transaction."""
+        """Yield the rows of a result of any length, `FETCH_ROWS` in memory, in a transaction.
+
+        Redshift has cursors in transactions alone, and one at a time:
+        https://docs.aws.amazon.com/redshift/latest/dg/declare.html
+        """
         from psycopg2.sql import SQL, Literal
 
         fetch = SQL("FETCH FORWARD {} FROM streamed").format(Literal(FETCH_ROWS))
@@ -119,8 +123,8 @@ class Session:
     def transaction(self) -> Iterator[None]:
         """Commit what is done inside, or on any error roll all of it back.
 
-        REPEATABLE READ gives one snapshot throughout; Redshift accepts the words and uses its
-        own isolation, which is no weaker: https://docs.aws.amazon.com/redshift/latest/dg/r_BEGIN.html
+        REPEATABLE READ gives one snapshot throughout; Redshift accepts the words and uses the
+        database's own isolation, which is no weaker: https://docs.aws.amazon.com/redshift/latest/dg/r_BEGIN.html
         """
         with self.connection.cursor() as cursor:
             cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")

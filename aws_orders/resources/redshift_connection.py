@@ -132,7 +132,7 @@ _FAULTS = (
 
 def explain(text: str, address: Address, user: str) -> DataError | None:
     """Return the fault that libpq's `text` tells of; None where trying again may help."""
-    if "password authentication failed" in text:
+    if re.search("authentication failed|password.* expired", text):
         return PasswordRefusedError(
             "The warehouse refused the password.",
             where=str(address),
