@@ -327,7 +327,9 @@ def disorder(statements: list[str]) -> list[str]:
     return found
 
 
-def test_what_runs_send_is_in_redshifts_grammar_and_keeps_its_rules(everything: Sent) -> None:
+def test_what_runs_send_is_in_redshifts_grammar_keeps_its_rules_and_locks_first(
+    everything: Sent,
+) -> None:
     texts = sorted({text for statements in everything.values() for text in statements})
     kinds = set(map(kind, texts))
     assert kinds >= {"BEGIN", "LOCK", "DELETE", "INSERT", "COMMIT", "ROLLBACK"}
@@ -336,9 +338,6 @@ def test_what_runs_send_is_in_redshifts_grammar_and_keeps_its_rules(everything: 
     for text in texts:
         assert complaints(text) == []
         assert unread(text) == [], text
-
-
-def test_what_runs_send_locks_first_and_copies_outside_transactions(everything: Sent) -> None:
     assert [found for statements in everything.values() for found in disorder(statements)] == []
 
 

@@ -9,12 +9,11 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import dagster as dg
 
 from aws_orders.definitions import build_defs
 from aws_orders.doctor import aws
-from aws_orders.doctor.findings import Finding, Status, carry_out
+from aws_orders.doctor.findings import Check, Finding, Status, carry_out
 from aws_orders.doctor.live import prove
 from aws_orders.doctor.warehouse import role, warehouse
 
@@ -33,18 +32,18 @@ def examine(live: bool) -> Iterator[Finding]:
     settings: Settings = _prepared(resources["settings"])
     redshift: RedshiftResource = _prepared(resources["redshift"])
     dynamodb: DynamoDBResource = _prepared(resources["dynamodb"])
-    identity = carry_out(aws.identity())
+    identity = carry_out(Check("credentials", lambda: str(aws.home())))
     yield identity
     if identity.status is Status.MISSING:
         return
+    home = aws.home()
     s3 = _prepared(resources["s3"]).get_client()
-    here = boto3.session.Session().region_name or ""
-    copy_region = redshift.data_region or redshift.region_name or here
+    copy_region = redshift.data_region or redshift.region_name or home.region
     yield from map(carry_out, aws.bucket(s3, settings.bucket, copy_region))
     yield from map(carry_out, aws.feeds(s3, settings))
-    yield from map(carry_out, aws.table(dynamodb, settings.products_table, copy_region))
+    yield from map(carry_out, aws.table(dynamodb, settings.products_table, home, copy_region))
     if settings.orders_queue:
-        yield carry_out(aws.queue(settings.orders_queue))
+        yield carry_out(aws.queue(settings.orders_queue, home))
     # The alerts' setting: none, one without alerts has no such field.
     if topic := getattr(settings, "alerts_topic", ""):
         yield carry_out(aws.topic(topic))

@@ -6,6 +6,7 @@ Writing cannot be tried without writing: that is `live`'s.
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -33,14 +34,28 @@ PREFIXES = ("raw/", ORDERS_PREFIX, "output/", RUNS_PREFIX)
 KEYS = (RAW_PRODUCTS, ORDERS_FEED, DETAILED_ORDERS)
 
 
-def identity() -> Check:
-    """Check who the platform is to AWS, and where."""
+@dataclass(frozen=True)
+class Home:
+    """Who the platform is to AWS, and where it finds its own."""
 
-    def look() -> str:
-        with closing(boto3.client("sts")) as sts:
-            return f"{sts.get_caller_identity()['Arn']} in {sts.meta.region_name}"
+    identity: str
+    account: str
+    region: str
 
-    return Check("credentials", look)
+    def __str__(self) -> str:
+        return f"{self.identity} in {self.region}"
+
+    def arn(self, service: str, resource: str) -> str:
+        """Return the ARN of a resource in this account and region."""
+        partition = self.identity.split(":")[1]
+        return f"arn:{partition}:{service}:{self.region}:{self.account}:{resource}"
+
+
+def home() -> Home:
+    """Ask AWS who we are, which needs no permission."""
+    with closing(boto3.client("sts")) as sts:
+        caller = sts.get_caller_identity()
+        return Home(caller["Arn"], caller["Account"], sts.meta.region_name)
 
 
 def bucket(s3: "S3Client", name: str, copy_region: str) -> Iterator[Check]:
@@ -114,13 +129,13 @@ def _advisable(s3: "S3Client", name: str, arn: str) -> Iterator[Check]:
     yield advised("s3:GetBucketPublicAccessBlock", "public access blocked", private, public)
 
 
-def table(dynamodb: DynamoDBResource, name: str, copy_region: str) -> Iterator[Check]:
+def table(dynamodb: DynamoDBResource, name: str, where: Home, copy_region: str) -> Iterator[Check]:
     """Check that the products table is keyed as it must be and readable; there may be none yet.
 
     `copy_region` is the region in which COPY looks for it.
     """
     client = dynamodb.get_client()
-    arn = f"arn:aws:dynamodb:*:*:table/{name}"
+    arn = where.arn("dynamodb", f"table/{name}")
 
     def describe() -> str | Trouble:
         try:
@@ -159,7 +174,7 @@ def table(dynamodb: DynamoDBResource, name: str, copy_region: str) -> Iterator[C
     yield Check("table: reading", scan, "dynamodb:Scan", arn)
 
 
-def queue(url: str) -> Check:
+def queue(url: str, where: Home) -> Check:
     """Check the queue that the bucket's events go to."""
 
     def look() -> str:
@@ -167,7 +182,7 @@ def queue(url: str) -> Check:
             answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
         return f"{answer['Attributes'].get('ApproximateNumberOfMessages', '?')} messages wait"
 
-    arn = f"arn:aws:sqs:*:*:{url.rpartition('/')[2]}"
+    arn = where.arn("sqs", url.rpartition("/")[2])
     absent = "Create the queue, or correct AWS_ORDERS_ORDERS_QUEUE."
     # The platform receives and deletes; it asks for no attributes.
     action = "sqs:GetQueueAttributes"
