@@ -141,6 +141,15 @@ def test_settings_that_the_way_to_connect_needs_are_named(
     assert {"serverless": "REDSHIFT_WORKGROUP", "secret": "REDSHIFT_SECRET"}[auth] in failed.found
 
 
+def test_a_warehouse_that_does_not_answer_is_told_with_where_to_look(
+    examined: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDSHIFT_PORT", "9")
+    (failed,) = missing(findings()).values()
+    assert "Connection refused" in failed.found
+    assert "security group" in failed.fix
+
+
 def test_what_is_not_there_is_told_with_the_setting_that_names_it(
     examined: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,10 @@ from aws_orders.doctor.findings import Check, Finding, Status, Trouble, carry_ou
 from aws_orders.resources.redshift import RedshiftResource, Session
 
 TABLES = (PRODUCTS, ORDERS, ORDERS_LOADS)
+UNREACHABLE = (
+    "Check REDSHIFT_HOST and REDSHIFT_PORT, that the warehouse runs, and that its security group "
+    "and the network let this machine in."
+)
 # What the statements of `sql` need.
 TABLE_PRIVILEGES = ("select", "insert", "delete")
 
@@ -27,7 +31,8 @@ def warehouse(redshift: RedshiftResource) -> Iterator[Finding]:
             user = session.scalar("SELECT current_user")
             return f"user {user}, {session.scalar('SELECT version()')}"
 
-        yield carry_out(Check(f"warehouse ({redshift.auth}), {redshift.database}", connects))
+        what = f"warehouse ({redshift.auth}), {redshift.database}"
+        yield carry_out(Check(what, connects, absent=UNREACHABLE))
         for session in sessions:
             for check in (encryption(redshift, session), *privileges(redshift, session)):
                 yield carry_out(check)
