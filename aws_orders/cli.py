@@ -1,7 +1,8 @@
 """The command line: `aws-orders run | dev | stack | env | reset`, on the laptop's AWS.
 
 It starts the stack, sets the environment, and leaves the rest to Dagster: `progress` runs the
-job and tells of it. Against AWS one uses Dagster's own commands, with AWS's environment.
+job and tells of it. Against AWS one uses Dagster's own commands, with AWS's environment, and
+`aws-orders doctor`, which examines whatever environment it is given.
 """
 
 import argparse
@@ -98,6 +99,14 @@ def _parser() -> argparse.ArgumentParser:
     command("stack", _stack, "Run only the laptop's AWS, until Ctrl-C.")
     command("env", _env, "Print the environment of a running stack as export lines.")
     command("reset", _reset, "Forget everything that was kept.")
+    text = "Check the environment, on AWS or of a running stack, and say what is missing."
+    doctor = commands.add_parser("doctor", help=text, description=text)
+    doctor.add_argument(
+        "--live",
+        action="store_true",
+        help="also load, unload and compare ten rows, and remove them",
+    )
+    doctor.set_defaults(command=_doctor)
     return parser
 
 
@@ -209,6 +218,20 @@ def _reset(options: argparse.Namespace) -> int:
     forgot = forget(options.state)
     print(f"{options.state} is gone." if forgot else f"There is no {options.state}.")
     return 0
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from aws_orders.doctor import examine
+    from aws_orders.doctor.findings import Status
+
+    found = {Status.OK: 0, Status.WARN: 0, Status.MISSING: 0}
+    for finding in examine(options.live):
+        found[finding.status] += 1
+        print(finding, flush=True)
+    print("\n" + ", ".join(f"{count} {status}" for status, count in found.items()))
+    if not options.live and not found[Status.MISSING]:
+        print("Writing, and the role of COPY, are tried by: aws-orders doctor --live")
+    return 1 if found[Status.MISSING] else 0
 
 
 def _state_option(state: Path) -> str:

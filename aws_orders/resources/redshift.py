@@ -2,7 +2,8 @@
 
 dagster-aws has a RedshiftClientResource; it logs SQL whole, binds no parameters, does not mark
 its password secret, and commits half a transaction on a client-side error. Statements are
-written in `sql`; what is loaded when is decided in `loads` and `publication`.
+written in `sql`; what is loaded when is decided in `loads` and `publication`. Who connects, and
+how, is in `redshift_credentials` and `redshift_connection`.
 """
 
 import random
@@ -13,8 +14,20 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import boto3
 import dagster as dg
-from pydantic import Field
+from botocore.config import Config
+from pydantic import Field, PrivateAttr
+
+from aws_orders.errors import DataError
+from aws_orders.resources.redshift_connection import Address, PasswordRefusedError, connect
+from aws_orders.resources.redshift_credentials import (
+    Credentials,
+    CredentialsCache,
+    of_cluster,
+    of_secret,
+    of_workgroup,
+)
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection
@@ -22,6 +35,13 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+# What each way to connect needs.
+NEEDED = {
+    "password": ("host", "user", "password"),
+    "serverless": ("workgroup",),
+    "cluster": ("cluster",),
+    "secret": ("secret",),
+}
 ATTEMPTS = 4
 FIRST_WAIT_SECONDS = 0.5
 # Rows that an error tells of.
@@ -103,7 +123,11 @@ class Session:
             return [column.name for column in cursor.description or ()], cursor.fetchall()
 
     def stream(self, query: "Composable") -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of a result of any length, `FETCH_ROWS` in memory, in a transaction."""
+        """Yield the rows of a result of any length, `FETCH_ROWS` in memory, in a transaction.
+
+        Redshift has cursors in transactions alone, and one at a time:
+        https://docs.aws.amazon.com/redshift/latest/dg/declare.html
+        """
         from psycopg2.sql import SQL, Literal
 
         fetch = SQL("FETCH FORWARD {} FROM streamed").format(Literal(FETCH_ROWS))
@@ -116,8 +140,8 @@ class Session:
     def transaction(self) -> Iterator[None]:
         """Commit what is done inside, or on any error roll all of it back.
 
-        REPEATABLE READ gives one snapshot throughout; Redshift accepts the words and uses its
-        own isolation, which is no weaker: https://docs.aws.amazon.com/redshift/latest/dg/r_BEGIN.html
+        REPEATABLE READ gives one snapshot throughout; Redshift accepts the words and uses the
+        database's own isolation, which is no weaker: https://docs.aws.amazon.com/redshift/latest/dg/r_BEGIN.html
         """
         with self.connection.cursor() as cursor:
             cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
@@ -184,17 +208,32 @@ class Session:
 class RedshiftResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     """A Redshift warehouse, provisioned or serverless, as its endpoint serves it."""
 
-    host: str = Field(description="Endpoint's host name.")
+    auth: str = Field(
+        default="password",
+        description="Where user and password come from: 'password' (the fields below), "
+        "'serverless' (temporary ones for a workgroup), 'cluster' (temporary ones for a "
+        "provisioned cluster) or 'secret' (Secrets Manager).",
+    )
+    workgroup: str = Field(default="", description="Serverless workgroup, for 'serverless'.")
+    cluster: str = Field(default="", description="Cluster's identifier, for 'cluster'.")
+    secret: str = Field(default="", description="Secret's ARN or name, for 'secret'.")
+    region_name: str = Field(default="", description="Warehouse's region; default: boto3's chain.")
+    host: str = Field(
+        default="", description="Endpoint's host name; empty where `auth` can look it up."
+    )
     port: int = Field(default=5439, description="Endpoint's port.")
     database: str = Field(description="Database that holds the tables.")
     schema_name: str = Field(default="public", description="Schema that holds the tables.")
-    user: str = Field(description="Database user.")
+    user: str = Field(default="", description="Database user, for 'password'.")
     password: str = Field(
-        description="The user's password.", json_schema_extra={"dagster__is_secret": True}
+        default="",
+        description="The user's password, for 'password'.",
+        json_schema_extra={"dagster__is_secret": True},
+        repr=False,
     )
     sslmode: str = Field(default="verify-full", description="libpq's sslmode.")
     sslrootcert: str = Field(
-        default="system", description="File of trusted roots; 'system' for the machine's own."
+        default="", description="File of trusted roots; empty: certifi's, Amazon's among them."
     )
     iam_role: str = Field(
         default="default",
@@ -208,41 +247,102 @@ class RedshiftResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         default=3600, description="Time that a statement may take, queueing included."
     )
 
+    _cache: CredentialsCache = PrivateAttr(default_factory=CredentialsCache)
+
     def relation(self, table: str) -> str:
         """Return a table's full name, database.schema.table."""
         return f"{self.database}.{self.schema_name}.{table}"
 
+    def check_settings(self) -> None:
+        """Check that what `auth` needs is there.
+
+        Raises:
+            DataError: it is not; it names the environment variables of `definitions`.
+        """
+        needed = NEEDED.get(self.auth)
+        if needed is None:
+            raise DataError(
+                "There is no such way to connect.",
+                where="REDSHIFT_AUTH",
+                expected=", ".join(NEEDED),
+                found=self.auth,
+                fix="Correct REDSHIFT_AUTH.",
+            )
+        if missing := [f"REDSHIFT_{name.upper()}" for name in needed if not getattr(self, name)]:
+            raise DataError(
+                "Settings of the warehouse are missing.",
+                where=f"REDSHIFT_AUTH={self.auth}",
+                expected=", ".join(f"REDSHIFT_{name.upper()}" for name in needed),
+                found="no " + ", no ".join(missing),
+                fix="Set them in the environment, or another REDSHIFT_AUTH.",
+            )
+
     @contextmanager
     def session(self) -> Iterator[Session]:
-        """Open a session and close it afterwards."""
-        import psycopg2
+        """Open a session and close it afterwards.
 
-        verifies = self.sslmode.startswith("verify")
-        # Load balancers drop connections that are idle for 350 s; a long COPY looks idle.
-        # https://docs.aws.amazon.com/redshift/latest/mgmt/connecting-firewall-guidance.html
-        connection = psycopg2.connect(
-            host=self.host,
-            port=self.port,
-            dbname=self.database,
-            user=self.user,
-            password=self.password,
-            sslmode=self.sslmode,
-            sslrootcert=self.sslrootcert if verifies else None,
-            client_encoding="UTF8",
-            connect_timeout=self.connect_timeout_seconds,
-            keepalives_idle=200,
-            keepalives_interval=200,
-            keepalives_count=5,
-            application_name="aws_orders",
-        )
-        with closing(connection):
+        Raises:
+            DataError: settings, credentials or the certificate are not right.
+        """
+        with closing(self._connect()) as connection:
             connection.autocommit = True
             session = Session(connection)
+            # https://docs.aws.amazon.com/redshift/latest/dg/r_SET_CONFIG.html
             session.scalar(
                 "SELECT set_config('statement_timeout', %s, false)",
                 (str(self.statement_timeout_seconds * 1000),),
             )
             yield session
+
+    def _connect(self) -> "connection":
+        self.check_settings()
+        credentials = self._cache.get(self._fetch)
+        try:
+            return self._open(credentials)
+        except PasswordRefusedError:
+            if self.auth == "password":
+                raise
+        # The secret was rotated, or the credentials were revoked, since they were fetched.
+        return self._open(self._cache.get(self._fetch, refused=credentials))
+
+    def _open(self, credentials: Credentials) -> "connection":
+        address = Address(
+            self.host or credentials.host,
+            self.port if self.host else credentials.port,
+            self.database,
+            self.sslmode,
+            self.sslrootcert,
+        )
+        if not address.host:
+            raise DataError(
+                "The warehouse's address is not known.",
+                where=f"REDSHIFT_AUTH={self.auth}",
+                expected="REDSHIFT_HOST, or an endpoint where the credentials come from",
+                found="neither",
+                fix="Set REDSHIFT_HOST; or resume the warehouse, if it is paused.",
+            )
+        return connect(address, credentials, self.connect_timeout_seconds)
+
+    def _fetch(self) -> Credentials:
+        """Ask for credentials, in the words of `auth`."""
+        find_host = not self.host
+        match self.auth:
+            case "serverless":
+                client = self.aws_client("redshift-serverless")
+                return of_workgroup(client, self.workgroup, self.database, find_host)
+            case "cluster":
+                client = self.aws_client("redshift")
+                return of_cluster(client, self.cluster, self.database, find_host)
+            case "secret":
+                return of_secret(self.aws_client("secretsmanager"), self.secret)
+        return Credentials(self.user, self.password)
+
+    def aws_client(self, service: str) -> Any:
+        """Return a new boto3 client of a service in the warehouse's region."""
+        # A session of its own: boto3's default one is not made for threads.
+        session = boto3.session.Session(region_name=self.region_name or None)
+        config = Config(retries={"max_attempts": 5, "mode": "standard"}, connect_timeout=10)
+        return session.client(service, config=config)  # type: ignore[call-overload]
 
     def run(
         self, work: Callable[[Session], Result], sleep: Callable[[float], None] = time.sleep

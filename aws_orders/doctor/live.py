@@ -1,0 +1,207 @@
+"""The smoke test of an account: ten rows to S3, through Redshift, and back, compared.
+
+Everything it makes is its own: keys under one prefix, one table, temporary tables. It is removed
+afterwards, however the test ends. The statements are the platform's, from `sql`.
+"""
+
+import csv
+import dataclasses
+import io
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from psycopg2.sql import SQL, Identifier
+
+from aws_orders import sql
+from aws_orders.contract import LOAD_ID, ORDERS, PRODUCTS
+from aws_orders.deliveries import copy_manifest
+from aws_orders.doctor.findings import Check, Finding, Status, Trouble, carry_out
+from aws_orders.resources.dynamodb import DynamoDBResource
+from aws_orders.resources.redshift import RedshiftResource, Session
+from aws_orders.resources.s3 import delete_prefix, join_objects, list_objects
+from aws_orders.settings import RUNS_PREFIX, Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+# A larger products table is not copied for a test: reading costs by the item.
+MOST_ITEMS = 10_000
+# Quotes, commas, a line break, letters of two to four bytes, nothing; cents to be rounded.
+NAMES = ('Ada "A." Dahl', "Brandt, Olga", "Émile\nIto", "日本 𝄞", "", "F", "G", "H", "I", "J")
+ROWS = tuple(
+    (str(n), name, f"c{n}@example.org", str(n), "10.005", "3", "30.015", "2026-01-31 12:00:00")
+    for n, name in enumerate(NAMES, start=1)
+)
+ROUNDED = tuple((*row[:4], "10.01", row[5], "30.02", row[7]) for row in ROWS)
+
+
+def prove(
+    settings: Settings, s3: "S3Client", dynamodb: DynamoDBResource, redshift: RedshiftResource
+) -> Iterator[Finding]:
+    """Carry out the test, step by step, up to the first that fails; then clean up."""
+    test = _SmokeTest(settings, s3, dynamodb, redshift)
+    try:
+        for check in test.steps():
+            yield (finding := carry_out(check))
+            if finding.status is Status.MISSING:
+                break
+    except BaseException:
+        test.clean_up()
+        raise
+    yield carry_out(test.cleaning())
+
+
+class _SmokeTest:
+    """One test's rows, keys, table and session."""
+
+    session: Session
+
+    def __init__(
+        self,
+        settings: Settings,
+        s3: "S3Client",
+        dynamodb: DynamoDBResource,
+        redshift: RedshiftResource,
+    ) -> None:
+        self.settings, self.s3, self.dynamodb, self.redshift = settings, s3, dynamodb, redshift
+        name = f"doctor_{uuid.uuid4().hex[:12]}"
+        self.prefix = f"{RUNS_PREFIX}{name}/"
+        self.table = dataclasses.replace(ORDERS, name=name)
+        self.opened = ExitStack()
+
+    def steps(self) -> Iterator[Check]:
+        """Return the steps; each needs those before it."""
+        arn = f"arn:aws:s3:::{self.settings.bucket}/{self.prefix}*"
+        role = self.redshift.iam_role
+        attach = f"Attach the role ({role}) to the warehouse and allow it "
+        reading = f"s3:GetObject and s3:ListBucket on {self.settings.bucket}."
+        writing = f"s3:PutObject, too, on arn:aws:s3:::{self.settings.bucket}/{RUNS_PREFIX}*."
+        scanning = f"dynamodb:Scan and DescribeTable on {self.settings.products_table}."
+        grants = "Grant what aws-orders doctor names above as missing."
+        yield Check("live: writing to S3", self._write, "s3:PutObject", arn)
+        yield Check("live: copying inside S3", self._join, "s3:GetObject and s3:PutObject", arn)
+        yield Check("live: COPY from S3", self._copy, absent=attach + reading)
+        yield Check("live: rows in one transaction", self._insert, absent=grants)
+        yield Check("live: UNLOAD to S3", self._unload, absent=attach + writing)
+        yield Check("live: COPY from DynamoDB", self._copy_items, absent=attach + scanning)
+
+    def cleaning(self) -> Check:
+        """Return the last step."""
+        by_hand = (
+            f"Remove {self.settings.uri(self.prefix)} and the table "
+            f"{self.redshift.relation(self.table.name)} by hand."
+        )
+        arn = f"arn:aws:s3:::{self.settings.bucket}/{self.prefix}*"
+        return Check("live: cleaning up", self.clean_up, "s3:DeleteObject", arn, by_hand)
+
+    def clean_up(self) -> str:
+        """Remove what was made, in a session of its own: the test's may be broken."""
+        self.opened.close()
+        name = Identifier(self.redshift.schema_name, self.table.name)
+        self.redshift.run(
+            lambda session: session.execute(SQL("DROP TABLE IF EXISTS {}").format(name))
+        )
+        delete_prefix(self.s3, self.settings.bucket, self.prefix)
+        return "nothing is left"
+
+    def _write(self) -> str:
+        text = io.StringIO()
+        csv.writer(text).writerows([ORDERS.names, *ROWS])
+        self._put("rows.csv", text.getvalue().encode())
+        return f"{len(ROWS)} rows in {self.settings.uri(self.prefix)}"
+
+    def _join(self) -> str:
+        parts = list(list_objects(self.s3, self.settings.bucket, f"{self.prefix}rows.csv"))
+        join_objects(self.s3, self.settings.bucket, parts, f"{self.prefix}orders.csv")
+        return "allowed"
+
+    def _copy(self) -> str | Trouble:
+        self.session = self.opened.enter_context(self.redshift.session())
+        uri = self.settings.uri(self.prefix)
+        self._put("manifest", copy_manifest([f"{uri}orders.csv"]))
+        self.session.execute(sql.create_stage("orders_stage", ORDERS, ORDERS.names))
+        copied = self.session.copy(
+            sql.copy_deliveries(
+                "orders_stage",
+                ORDERS.names,
+                f"{uri}manifest",
+                self.redshift.iam_role,
+                self.redshift.data_region,
+                gzip=False,
+            )
+        )
+        return _counted(copied, "rows copied by the manifest")
+
+    def _insert(self) -> str | Trouble:
+        schema, session = self.redshift.schema_name, self.session
+        session.execute(sql.create_table(schema, self.table))
+        with session.transaction():
+            session.execute(sql.lock(schema, self.table))
+            session.execute(sql.delete_all(schema, self.table))
+            session.execute(sql.insert_load(schema, self.table, "orders_stage", ORDERS.names), (1,))
+        by_load = SQL("SELECT {} FROM {}").format(
+            Identifier(LOAD_ID.name), Identifier(schema, self.table.name)
+        )
+        return _counted(len(list(session.stream(by_load))), "rows locked, replaced, read back")
+
+    def _unload(self) -> str | Trouble:
+        query = SQL("SELECT {} FROM {} ORDER BY {}").format(
+            sql.names(ORDERS.names),
+            Identifier(self.redshift.schema_name, self.table.name),
+            Identifier(ORDERS.key),
+        )
+        with self.session.transaction():
+            self.session.unload(
+                sql.unload(
+                    query,
+                    self.settings.uri(f"{self.prefix}unloaded_"),
+                    self.redshift.iam_role,
+                    self.redshift.data_region,
+                    self.session.connection,
+                )
+            )
+        entries = json.loads(self._read(f"{self.prefix}unloaded_manifest"))["entries"]
+        keys = [entry["url"].removeprefix(self.settings.uri("")) for entry in entries]
+        text = "".join(self._read(key) for key in keys)
+        header, *rows = map(tuple, csv.reader(io.StringIO(text, newline="")))
+        if header != ORDERS.names or rows != list(ROUNDED):
+            return Trouble(f"{header}, {rows}", f"{ORDERS.names}, {list(ROUNDED)}", "Report this.")
+        return f"{len(rows)} rows came back as they were, rounded to the cent"
+
+    def _copy_items(self) -> str | Trouble:
+        client, name = self.dynamodb.get_client(), self.settings.products_table
+        try:
+            items = client.describe_table(TableName=name)["Table"]["ItemCount"]
+        except client.exceptions.ResourceNotFoundException:
+            return "left out: there is no table yet; run again after the first run"
+        if items > MOST_ITEMS:
+            return f"left out: some {items} items would cost something"
+        self.session.execute(sql.create_stage("products_stage", PRODUCTS, PRODUCTS.names))
+        copy = sql.copy_dynamodb(
+            "products_stage",
+            PRODUCTS.names,
+            name,
+            self.redshift.iam_role,
+            self.redshift.data_region,
+        )
+        copied, counted = self.session.copy(copy), self.dynamodb.count(client, name)
+        if copied != counted:
+            found = f"{copied} items copied, {counted} counted"
+            return Trouble(found, "as many", "Run again once nobody writes.", Status.WARN)
+        return f"{copied} items"
+
+    def _put(self, name: str, body: bytes) -> None:
+        self.s3.put_object(Bucket=self.settings.bucket, Key=f"{self.prefix}{name}", Body=body)
+
+    def _read(self, key: str) -> str:
+        body = self.s3.get_object(Bucket=self.settings.bucket, Key=key)["Body"]
+        return body.read().decode()
+
+
+def _counted(rows: int, what: str) -> str | Trouble:
+    if rows == len(ROWS):
+        return f"{rows} {what}"
+    return Trouble(f"{rows} {what}", f"{len(ROWS)} of them", "Report this.")
