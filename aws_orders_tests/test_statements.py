@@ -15,26 +15,29 @@ from typing import Any
 
 import psycopg2.extensions
 import pytest
-from psycopg2.sql import Composable
+from psycopg2.sql import SQL, Composable
 from sqlfluff.core import FluffConfig, Linter
 
-from aws_orders import sql
-from aws_orders.contract import ORDERS, ORDERS_LOADS, PRODUCTS
+from aws_orders import rules, sql
+from aws_orders.contract import ORDERS, ORDERS_LOADS, ORDERS_REJECTED, PRODUCTS
 from aws_orders.doctor.live import prove
 from aws_orders.doctor.warehouse import warehouse
 from aws_orders.resources import redshift
+from aws_orders.rules import ORDER_RULES, ORDERS_SCAN, PRODUCT_RULES, PRODUCTS_SCAN
 from aws_orders_tests.conftest import ORDERS_CSV, PRODUCTS_CSV, Platform
 
 # What to call the functions of `sql` with, by the parameter's name; all combinations are tried.
 VALUES: dict[str, list[Any]] = {
     "schema": ["shop", 'odd "schema"'],
-    "table": [ORDERS, PRODUCTS, ORDERS_LOADS],
+    "table": [ORDERS, PRODUCTS, ORDERS_LOADS, ORDERS_REJECTED],
     "stage": ["stage"],
+    "column": ["total", 'odd "one"'],
     "columns": [(*ORDERS.names, "delivery"), ("delivery", 'odd "one"', "product_id")],
     "manifest_uri": ["s3://bucket/it's/a.manifest"],
     "iam_role": ["default", "arn:aws:iam::123456789012:role/it's"],
     "region": ["", "eu-west-1"],
     "gzip": [False, True],
+    "max_errors": [0, 10],
     "dynamodb_table": ["products"],
     "rows": [1, 3],
     "query": [sql.select_detailed("it's"), sql.select_unmatched("shop")],
@@ -54,6 +57,15 @@ def functions() -> dict[str, Callable[..., Composable]]:
         and not name.startswith("_")
         and name not in FRAGMENTS
     }
+
+
+def rule_queries(schema: str) -> list[Composable]:
+    """Return all that `rules` asks."""
+    scans = [(PRODUCT_RULES, PRODUCTS_SCAN), (ORDER_RULES, ORDERS_SCAN)]
+    asked = [rule.faulty for applied, _ in scans for rule in applied]
+    asked += [text for text in vars(rules).values() if isinstance(text, SQL)]
+    tallies = [rules.tally(schema, applied, scan) for applied, scan in scans]
+    return [*tallies, *(rules.filled(text, schema) for text in asked)]
 
 
 @pytest.fixture
@@ -141,9 +153,7 @@ def complaints(text: str) -> list[str]:
             # https://docs.aws.amazon.com/redshift/latest/dg/copy-parameters-data-source-s3.html
             rule("FROM 's3://" in text and "MANIFEST" in said, "a path is a prefix: use a manifest")
             rule("ROUNDEC" in said, "surplus decimals are cut off without ROUNDEC")
-            rule(
-                not {"MAXERROR", "IGNOREALLERRORS"} & set(said), "rows would be skipped in silence"
-            )
+            rule("IGNOREALLERRORS" not in said, "rows would be skipped in silence")
     if first == "UNLOAD":
         # https://docs.aws.amazon.com/redshift/latest/dg/r_UNLOAD.html
         rule({"PARALLEL", "MANIFEST", "HEADER", "CSV"} <= set(said), "one order, one manifest")
@@ -186,6 +196,15 @@ def test_a_statement_is_in_redshifts_grammar_and_keeps_its_rules(
             assert unread(inner(text)) == [], text
 
 
+def test_the_rules_of_checks_are_in_redshifts_grammar_too(
+    connection: psycopg2.extensions.connection,
+) -> None:
+    for query in rule_queries('odd "schema"'):
+        text = query.as_string(connection)
+        assert complaints(text) == []
+        assert unread(text) == [], text
+
+
 COPY = 'COPY "s" ("a") FROM \'s3://b/m\' IAM_ROLE default MANIFEST CSV ROUNDEC'
 ITEMS = 'COPY "s" ("a") FROM \'dynamodb://t\' IAM_ROLE default READRATIO 50'
 UNLOAD = (
@@ -211,7 +230,7 @@ UNLOAD = (
         COPY.replace(" ROUNDEC", ""),
         COPY.replace(' ("a")', ""),
         COPY.replace('"s"', '"shop"."orders"'),
-        COPY + " MAXERROR 10",
+        COPY + " IGNOREALLERRORS",
         ITEMS.replace("READRATIO 50", ""),
         ITEMS.replace("READRATIO 50", "READRATIO 500"),
         ITEMS + " CSV",
@@ -306,7 +325,13 @@ def disorder(statements: list[str]) -> list[str]:
     """Return what is wrong with the order of one connection's statements."""
     found, inside, locked, cursors = [], False, set[str](), 0
     before: list[str] = []
-    for text in statements:
+    for position, text in enumerate(statements):
+        if kind(text) == "COPY" and "MAXERROR" in words(text):
+            # https://docs.aws.amazon.com/redshift/latest/dg/copy-parameters-data-load.html
+            strict = re.sub(r" MAXERROR \d+$", "", text) in statements[:position]
+            looked = any("sys_load_error_detail" in t for t in statements[position + 1 :][:2])
+            if not (strict and looked):
+                found.append(f"rows would be skipped in silence: {text}")
         if kind(text) in ("BEGIN", "COMMIT", "ROLLBACK"):
             inside, locked, before, cursors = kind(text) == "BEGIN", set(), [], 0
             continue
@@ -350,6 +375,8 @@ def test_what_runs_send_is_in_redshifts_grammar_keeps_its_rules_and_locks_first(
         ["LOCK TABLE t", "DELETE FROM u"],
         ["BEGIN", "LOCK TABLE t", "COMMIT", "BEGIN", "DELETE FROM t"],
         ["BEGIN", COPY],
+        [COPY, f"{COPY} MAXERROR 10", "SELECT pg_last_copy_count()"],
+        [f"{COPY} MAXERROR 10", "SELECT query_id FROM sys_load_error_detail"],
         ["DECLARE c CURSOR FOR SELECT 1"],
         ["BEGIN", "DECLARE c CURSOR FOR SELECT 1", "DECLARE d CURSOR FOR SELECT 1"],
     ],

@@ -7,11 +7,11 @@ from typing import Any
 
 from psycopg2.sql import SQL, Composed, Identifier
 
-from aws_orders.contract import ORDERS, ORDERS_LOADS, PRODUCTS, Table
+from aws_orders.contract import ORDERS, ORDERS_LOADS, ORDERS_REJECTED, PRODUCTS, Table
 from aws_orders.doctor.findings import Check, Finding, Status, Trouble, carry_out
 from aws_orders.resources.redshift import RedshiftResource, Session
 
-TABLES = (PRODUCTS, ORDERS, ORDERS_LOADS)
+TABLES = (PRODUCTS, ORDERS, ORDERS_LOADS, ORDERS_REJECTED)
 UNREACHABLE = (
     "Check REDSHIFT_HOST and REDSHIFT_PORT, that the warehouse runs, and that its security group "
     "and the network let this machine in."
