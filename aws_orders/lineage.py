@@ -34,15 +34,13 @@ def column_lineage(asset: str) -> dict[str, dg.TableColumnLineage]:
 
 
 def column_sources(asset: str) -> dict[str, dg.MarkdownMetadataValue]:
-    """Return a table of an asset's columns and their ways from the feed, for its definition.
+    """Return a table of the feeds' columns behind an asset's, for its definition.
 
     It stays below the 1,000 characters up to which the UI shows Markdown where it stands.
     """
-    lines = [
-        f"|{name}|{' ← '.join(f'{upstream}.{column}' for upstream, column in way(asset, name))}|"
-        for name in sources(asset)
-    ]
-    return {"column sources": dg.MetadataValue.md("\n".join(["|column|from|", "|-|-|", *lines]))}
+    feeds = {name: ".".join(way(asset, name)[-1]) for name in sources(asset)}
+    lines = ["|column|in the feed|", "|-|-|", *(f"|{name}|{feed}|" for name, feed in feeds.items())]
+    return {"column sources": dg.MetadataValue.md("\n".join(lines))}
 
 
 def way(asset: str, column: str) -> list[tuple[str, str]]:
