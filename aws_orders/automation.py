@@ -1,8 +1,8 @@
-"""Automation: the jobs that refresh the assets, and what sets them off.
+"""Automation: the jobs that refresh the assets, what sets them off, and who is told how they end.
 
-Sensors are thin: what they look at is `arrivals`' business, and what messages say
-`notifications`'. A look that fails fails the tick, and the cursor stays: a listing that cannot
-be read is not an empty one.
+Sensors are thin: what they look at is `arrivals`' and `run_outcomes`' business, what messages
+say `notifications`', and what is told `alerts`'. A look that fails fails the tick, and the cursor
+stays: a listing that cannot be read is not an empty one.
 """
 
 import os
@@ -13,13 +13,15 @@ import boto3
 import dagster as dg
 from dagster_aws.s3 import S3Resource
 
-from aws_orders import arrivals, notifications
+from aws_orders import alerts, arrivals, notifications, run_outcomes
 from aws_orders.product_sync import table_digest
 from aws_orders.resources.dynamodb import DynamoDBResource
+from aws_orders.resources.sns import publish
 from aws_orders.settings import Settings
 
 # A look every so often makes one run of a burst of files.
 INTERVAL_SECONDS = 20
+ALERT_SECONDS = 30
 RUNNING = os.getenv("AWS_ORDERS_SENSORS", "stopped") == "running"
 STATUS = dg.DefaultSensorStatus.RUNNING if RUNNING else dg.DefaultSensorStatus.STOPPED
 
@@ -103,6 +105,38 @@ def products_changed(
     return dg.SkipReason("The feed is the one that was fetched last.")
 
 
+@dg.sensor(minimum_interval_seconds=ALERT_SECONDS, default_status=STATUS)
+def ended_runs(
+    context: dg.SensorEvaluationContext, settings: Settings
+) -> dg.SensorResult | dg.SkipReason:
+    """A run or a blocking check fails, or what had failed is mended: tell the SNS topic, once."""
+    if not settings.alerts_topic:
+        return dg.SkipReason("No topic is configured (AWS_ORDERS_ALERTS_TOPIC).")
+    cursor = alerts.read_cursor(context.cursor)
+    if cursor is None:
+        cursor = alerts.Cursor(position=run_outcomes.last_position(context.instance))
+        return dg.SensorResult(skip_reason="Watching from now on.", cursor=cursor.model_dump_json())
+    origin = context.code_location_origin
+    location = origin.location_name if origin else None
+    place = alerts.Place(settings.bucket, settings.ui_url)
+    for end in run_outcomes.ended_after(context.instance, cursor.position):
+        before = cursor.broken
+        # A success is of no interest while nothing stands as broken.
+        worth_reading = end.failed or before
+        run = run_outcomes.outcome(context.instance, end, location) if worth_reading else None
+        after = alerts.weigh(before, run) if run else before
+        cursor = alerts.Cursor(position=end.position, broken=after)
+        if run and before.keys() != after.keys():
+            message = alerts.compose(before, after, run, place, alerts.secrets_in(os.environ))
+            # One message a tick: if the next fails its tick, this one is not told again.
+            publish(settings.alerts_topic, message.subject, message.body)
+            reason = f"Told: {message.subject}"
+            break
+    else:
+        reason = "Nothing broke, and nothing was mended."
+    return dg.SensorResult(skip_reason=reason, cursor=cursor.model_dump_json())
+
+
 daily = dg.ScheduleDefinition(
     name="daily",
     job=refresh_all,
@@ -112,5 +146,5 @@ daily = dg.ScheduleDefinition(
 )
 
 JOBS = [refresh_all, refresh_products, refresh_orders]
-SENSORS = [orders_landed, orders_queued, products_changed]
+SENSORS = [orders_landed, orders_queued, products_changed, ended_runs]
 SCHEDULES = [daily]

@@ -53,6 +53,8 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
             products_feed=dg.EnvVar("AWS_ORDERS_PRODUCTS_FEED"),
             orders_feed=optional("AWS_ORDERS_ORDERS_FEED", ""),
             orders_queue=optional("AWS_ORDERS_ORDERS_QUEUE", ""),
+            alerts_topic=optional("AWS_ORDERS_ALERTS_TOPIC", ""),
+            ui_url=optional("AWS_ORDERS_UI_URL", ""),
             watch_products_table=os.getenv("AWS_ORDERS_WATCH_PRODUCTS_TABLE", "") == "true",
         ),
         "s3": SharedS3Resource(),

@@ -45,6 +45,14 @@ class Settings(dg.ConfigurableResource):  # type: ignore[type-arg]
         "that the platform did not make. It scans the table at every tick.",
     )
 
+    alerts_topic: str = Field(
+        default="",
+        description="ARN of the SNS topic that is told of failures and recoveries.",
+    )
+    ui_url: str = Field(
+        default="", description="Where Dagster's web UI is, for the links in what is told."
+    )
+
     def uri(self, key: str) -> str:
         """Return the s3:// URI of `key` in the platform's bucket."""
         return f"s3://{self.bucket}/{key}"

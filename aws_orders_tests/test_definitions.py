@@ -43,7 +43,8 @@ print(sorted(heavy))
 
 
 @pytest.mark.parametrize(
-    "module", ["contract", "csv_header", "deliveries", "errors", "objects", "product_file", "sql"]
+    "module",
+    ["alerts", "contract", "csv_header", "deliveries", "errors", "objects", "product_file", "sql"],
 )
 def test_pure_modules_import_no_dagster_and_no_boto3(module: str) -> None:
     code = f"import sys, aws_orders.{module}; print({{'dagster', 'boto3'}} & set(sys.modules))"

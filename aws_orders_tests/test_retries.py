@@ -1,0 +1,159 @@
+"""Which errors a step is run again for, met with real services that refuse, vanish or break."""
+
+import socket
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+import boto3
+import dagster as dg
+import psycopg2
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError, ConnectionClosedError
+from psycopg2.sql import SQL, Literal
+from urllib3.exceptions import ProtocolError
+
+from aws_orders.assets.reporting import RETRIES, work
+from aws_orders.definitions import defs
+from aws_orders.errors import DataError
+from aws_orders.feeds import open_feed
+from aws_orders.resources.redshift import RedshiftResource
+from aws_orders_tests.conftest import Platform
+
+Fault = Callable[[Platform], object]
+
+
+def serve_once(answer: bytes) -> int:
+    """Serve one connection with an answer of our own, and then hang up; return the port."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        with server, server.accept()[0] as connection:
+            connection.recv(65536)
+            connection.sendall(answer)
+
+    threading.Thread(target=serve, daemon=True).start()
+    return int(server.getsockname()[1])
+
+
+def warehouse(platform: Platform, **changed: Any) -> None:
+    with RedshiftResource(**dict(platform.redshift) | changed).session():
+        pass
+
+
+def away(platform: Platform) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    warehouse(platform, port=port)
+
+
+def sql(text: str) -> Fault:
+    def run(platform: Platform) -> None:
+        with platform.redshift.session() as session:
+            session.execute(SQL(text))  # type: ignore[arg-type]
+
+    return run
+
+
+def connection_lost(platform: Platform) -> None:
+    with platform.redshift.session() as session, platform.redshift.session() as other:
+        backend = session.scalar("SELECT pg_backend_pid()", ())
+        other.execute(SQL("SELECT pg_terminate_backend({})").format(Literal(backend)))
+        session.scalar("SELECT 1", ())
+
+
+def feed_cut_short(platform: Platform) -> None:
+    port = serve_once(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nproduct_id,")
+    with open_feed(f"http://127.0.0.1:{port}/products.csv", platform.s3) as feed:
+        feed.stream.read()
+
+
+def store_answers(answer: bytes) -> Fault:
+    """Return a call to an S3 that answers so."""
+
+    def call(_: Platform) -> None:
+        once = Config(retries={"total_max_attempts": 1})
+        url = f"http://127.0.0.1:{serve_once(answer)}"
+        with closing(boto3.client("s3", endpoint_url=url, config=once)) as s3:
+            s3.list_buckets()
+
+    return call
+
+
+def bug(_: Platform) -> None:
+    raise TypeError("NoneType")
+
+
+SLOW_DOWN = b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\n\r\n"
+SERIALIZATION = "DO $$ BEGIN RAISE EXCEPTION SQLSTATE '40001'; END $$"
+PASSING = [
+    (away, psycopg2.OperationalError),
+    (connection_lost, psycopg2.OperationalError),
+    (sql(SERIALIZATION), psycopg2.Error),
+    (feed_cut_short, ProtocolError),
+    (store_answers(SLOW_DOWN), ClientError),
+    (store_answers(b""), ConnectionClosedError),
+]
+LASTING: list[tuple[Fault, type[Exception]]] = [
+    (lambda platform: warehouse(platform, password="wrong"), psycopg2.OperationalError),
+    (sql("SELECT * FROM no_such_table"), psycopg2.Error),
+    (sql("SELECT 1/0"), psycopg2.Error),
+    (lambda platform: platform.s3.list_objects_v2(Bucket="no-such-bucket"), ClientError),
+    (bug, TypeError),
+]
+
+
+@pytest.mark.parametrize(("fault", "error"), PASSING)
+def test_an_error_that_may_pass_goes_on_to_the_retry_policy(
+    fault: Fault, error: type[Exception], platform: Platform
+) -> None:
+    with pytest.raises(error), work():
+        fault(platform)
+
+
+@pytest.mark.parametrize(("fault", "error"), LASTING)
+def test_an_error_that_stays_fails_the_step_without_retries(
+    fault: Fault, error: type[Exception], platform: Platform
+) -> None:
+    with pytest.raises(dg.Failure) as failed, work():
+        fault(platform)
+    assert failed.value.allow_retries is False
+    assert isinstance(failed.value.__cause__, error)
+
+
+def attempts(error: Exception) -> int:
+    """Run a step under the assets' policy that always fails; return how often it was begun."""
+    begun = 0
+
+    @dg.op(retry_policy=RETRIES)
+    def step() -> None:
+        nonlocal begun
+        begun += 1
+        with work():
+            raise error
+
+    @dg.job(logger_defs={})
+    def job() -> None:
+        step()
+
+    assert not job.execute_in_process(raise_on_error=False).success
+    return begun
+
+
+def test_a_step_is_begun_three_times_at_the_most_and_once_where_no_retry_helps() -> None:
+    assert attempts(ProtocolError("connection broken")) == 3
+    fault = DataError("bad", where="a.csv", expected="a number", found="x", fix="mend it")
+    assert attempts(fault) == 1
+
+
+def test_every_asset_is_retried_with_growing_waits_and_jitter() -> None:
+    policies = [
+        asset.op.retry_policy
+        for asset in defs.assets or []
+        if isinstance(asset, dg.AssetsDefinition)
+    ]
+    assert policies == [RETRIES] * 6
+    assert (RETRIES.max_retries, RETRIES.backoff) == (2, dg.Backoff.EXPONENTIAL)
+    assert RETRIES.jitter is dg.Jitter.PLUS_MINUS
