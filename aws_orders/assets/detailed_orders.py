@@ -1,10 +1,13 @@
 """Detailed orders: the join, back on S3."""
 
+from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 import dagster as dg
 from dagster_aws.s3 import S3Resource
 
+from aws_orders import chart
 from aws_orders.assets.orders import redshift_orders, run_prefix
 from aws_orders.assets.products import redshift_products
 from aws_orders.assets.reporting import (
@@ -21,7 +24,8 @@ from aws_orders.assets.reporting import (
     work,
 )
 from aws_orders.contract import PUBLISHED
-from aws_orders.publication import CHECKS, Unloaded, publish_orders, unload_orders
+from aws_orders.lineage import column_lineage, column_sources
+from aws_orders.publication import CHECKS, Revenue, Unloaded, publish_orders, unload_orders
 from aws_orders.resources.redshift import RedshiftResource
 from aws_orders.settings import DETAILED_ORDERS, UNMATCHED_ORDERS, Settings
 
@@ -38,7 +42,7 @@ OUTPUT_CHECKS = [
     kinds={"s3", "csv", "redshift"},
     owners=OWNERS,
     tags=TAGS,
-    metadata=schema(PUBLISHED.columns),
+    metadata={**schema(PUBLISHED.columns), **column_sources("detailed_orders_csv")},
     retry_policy=RETRIES,
     pool="detailed_orders_csv",
     check_specs=OUTPUT_CHECKS,
@@ -75,5 +79,14 @@ def _metadata(unloaded: Unloaded, settings: Settings, watch: Stopwatch) -> dict[
         "bytes": unloaded.detailed.size,
         "unmatched orders": unloaded.unmatched.rows,
         "unmatched orders file": settings.uri(UNMATCHED_ORDERS),
+        "revenue by category": dg.MetadataValue.md(chart.by_category(_sums(unloaded.by_category))),
+        **column_lineage("detailed_orders_csv"),
     }
+    if unloaded.by_month:
+        by_month = chart.by_month(_sums(unloaded.by_month))
+        details["revenue by month"] = dg.MetadataValue.md(by_month)
     return watch.metadata(unloaded.detailed.rows, details)
+
+
+def _sums(revenue: Sequence[Revenue]) -> list[tuple[str, Decimal]]:
+    return [(each.of, each.total) for each in revenue]

@@ -24,6 +24,7 @@ from aws_orders.assets.reporting import (
 from aws_orders.contract import ORDERS
 from aws_orders.deliveries import Listing
 from aws_orders.intake import receive_orders
+from aws_orders.lineage import column_lineage, column_sources
 from aws_orders.loads import OrdersLoad, load_orders
 from aws_orders.preview import table
 from aws_orders.resources.redshift import RedshiftResource
@@ -113,7 +114,7 @@ class OrdersConfig(dg.Config):
     kinds={"redshift"},
     owners=OWNERS,
     tags=TAGS,
-    metadata=schema(ORDERS.columns),
+    metadata={**schema(ORDERS.columns), **column_sources("redshift_orders")},
     retry_policy=RETRIES,
     pool="redshift_orders",
     check_specs=[ORDERS_COLUMNS],
@@ -149,6 +150,7 @@ def redshift_orders(
             "dagster/table_name": redshift.relation(ORDERS.name),
             **_told(load, settings),
             **columns,
+            **column_lineage("redshift_orders"),
             "preview": preview_of_table(redshift, ORDERS),
         }
         yield check

@@ -17,6 +17,7 @@ from aws_orders.assets.reporting import (
 )
 from aws_orders.contract import PRODUCTS
 from aws_orders.intake import receive_products
+from aws_orders.lineage import column_lineage, column_sources
 from aws_orders.loads import load_products
 from aws_orders.preview import ROWS, first_rows, table
 from aws_orders.product_sync import sync_products
@@ -85,7 +86,7 @@ def raw_products_csv(
     kinds={"dynamodb"},
     owners=OWNERS,
     tags=TAGS,
-    metadata=schema(PRODUCTS.columns),
+    metadata={**schema(PRODUCTS.columns), **column_sources("dynamodb_products")},
     retry_policy=RETRIES,
     pool="dynamodb_products",
 )
@@ -108,6 +109,7 @@ def dynamodb_products(
                     "written": sync.written,
                     "deleted": sync.deleted,
                     "unchanged": sync.unchanged,
+                    **column_lineage("dynamodb_products"),
                     "preview": dg.MetadataValue.md(table(PRODUCTS.names, map(_values, items))),
                 },
             ),
@@ -126,7 +128,7 @@ def _values(item: Item) -> list[str]:
     kinds={"redshift"},
     owners=OWNERS,
     tags=TAGS,
-    metadata=schema(PRODUCTS.columns),
+    metadata={**schema(PRODUCTS.columns), **column_sources("redshift_products")},
     retry_policy=RETRIES,
     pool="redshift_products",
 )
@@ -149,6 +151,7 @@ def redshift_products(
                 rows,
                 {
                     "dagster/table_name": redshift.relation(PRODUCTS.name),
+                    **column_lineage("redshift_products"),
                     "preview": preview_of_table(redshift, PRODUCTS),
                 },
             )
