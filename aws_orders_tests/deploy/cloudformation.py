@@ -45,7 +45,7 @@ class Template:
         self.known = dict(known or {})
         self.conditions = self.raw.get("Conditions", {})
         self.resources = self._made(self.raw["Resources"])
-        self.outputs = {n: o["Value"] for n, o in self._made(self.raw["Outputs"]).items()}
+        self.outputs = {n: o["Value"] for n, o in self._made(self.raw.get("Outputs", {})).items()}
 
     @staticmethod
     def raw_of(name: str) -> Any:

@@ -57,8 +57,9 @@ def home_with(name: str, home: Path, port: int) -> Path:
     home.mkdir(exist_ok=True)
     settings = yaml.safe_load((DEPLOY / name).read_text())
     settings["storage"]["postgres"]["postgres_db"]["port"] = port
-    if "base_dir" in settings["compute_logs"]["config"]:
-        settings["compute_logs"]["config"]["base_dir"] = str(home / "logs")
+    logs = settings["compute_logs"]["config"]
+    logs["local_dir" if "local_dir" in logs else "base_dir"] = str(home / "logs")
+    settings["local_artifact_storage"]["config"]["base_dir"] = str(home / "artifacts")
     (home / "dagster.yaml").write_text(yaml.safe_dump(settings))
     return home
 

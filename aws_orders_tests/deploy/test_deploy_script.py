@@ -6,15 +6,17 @@ it gives by the script's own queries, which JMESPath really evaluates.
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from aws_orders_tests.deploy.cloudformation import DEPLOY
+from aws_orders_tests.deploy.cloudformation import DEPLOY, Template
 from aws_orders_tests.deploy.test_permissions import data_template
 
+PAGES = ["deploy", "cost", "operate"]
 FEED = "https://example.com/products.csv?day=1&of=2"
 STAND_IN = """#!{python}
 import json, sys, jmespath
@@ -105,3 +107,28 @@ def test_dagster_is_removed_before_the_data_side(called: Path) -> None:
     _, calls = deploy(called, "down")
     deleted = [call[-1] for call in calls if "delete-stack" in call]
     assert deleted == ["aws-orders-dagster", "aws-orders"]
+
+
+def test_a_new_password_goes_to_the_secret_and_the_database_before_dagster_restarts(
+    called: Path,
+) -> None:
+    _, calls = deploy(called, "rotate")
+    changes = [call for call in calls if "--query" not in call]
+    assert [call[2] for call in changes] == [
+        "put-secret-value",
+        "modify-db-instance",
+        "update-service",
+    ]
+    secret = changes[0][changes[0].index("--secret-string") + 1]
+    password = changes[1][changes[1].index("--master-user-password") + 1]
+    assert json.loads(secret) == {"username": "dagster", "password": password}
+
+
+def test_the_pages_name_commands_and_parameters_that_there_are() -> None:
+    script = (DEPLOY / "deploy").read_text()
+    parameters = Template.parameters_of("data.yaml") | Template.parameters_of("dagster-ecs.yaml")
+    pages = [(DEPLOY.parent / "docs" / f"{name}.md").read_text() for name in PAGES]
+    for text in pages:
+        for verb in re.findall(r"deploy/deploy ([a-z]+)", text):
+            assert re.search(rf"^  {verb}\)", script, re.MULTILINE), verb
+        assert set(re.findall(r"\b([A-Z][a-z]\w+)=", text)) <= parameters
