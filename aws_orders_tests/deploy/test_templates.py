@@ -22,6 +22,7 @@ OWN = {
     "AWS_ORDERS_WATCH_PRODUCTS_TABLE": "a choice",
     "REDSHIFT_DATA_REGION": "bucket and table are in the warehouse's region",
     "REDSHIFT_PASSWORD": "temporary credentials instead",
+    "REDSHIFT_REGION": "bucket, table and warehouse are in one",
     "REDSHIFT_SCHEMA": "a choice",
     "REDSHIFT_SECRET": "temporary credentials instead",
     "REDSHIFT_SSLMODE": "the default is the strictest",
