@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help run dev test bench lint types format reset clean
+.PHONY: help run dev test bench lint types audit format reset clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -28,14 +28,22 @@ lint: $(READY) ## Check style and format (ruff)
 types: $(READY) ## Check types (mypy, strict)
 	@$(BIN)/mypy
 
+audit: ## Check deploy/ with checkov, in an environment of its own: it pins what we use
+	@test -x $(VENV)-checkov/bin/checkov || { $(PYTHON) -m venv $(VENV)-checkov \
+	  && $(VENV)-checkov/bin/python -m pip install --quiet --disable-pip-version-check checkov==3.3.30; }
+	@$(VENV)-checkov/bin/checkov --directory deploy --framework cloudformation --compact --quiet \
+	  --skip-download
+	@$(VENV)-checkov/bin/checkov --file Dockerfile --framework dockerfile --compact --quiet \
+	  --skip-download
+
 format: $(READY) ## Format the code
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 reset: $(READY) ## Forget what runs have kept under .aws_orders/
 	@$(BIN)/aws-orders reset
 
-clean: ## Remove the virtual environment
-	rm -rf $(VENV)
+clean: ## Remove the virtual environments
+	rm -rf $(VENV) $(VENV)-checkov
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -44,5 +52,5 @@ $(READY): pyproject.toml constraints.txt
 	  || { echo 'Python lacks its venv module; on Debian: apt-get install python3-venv'; exit 1; }
 	@echo 'Setting up $(VENV), a minute or so the first time …'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	  --constraint constraints.txt --editable '.[local,dev]'
+	  --constraint constraints.txt --editable '.[local,deploy,dev]'
 	@touch $@

@@ -1,0 +1,1 @@
+"""Tests of deploy/: templates, policies, image, Dagster's instances, and the script."""

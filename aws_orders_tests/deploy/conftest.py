@@ -1,0 +1,76 @@
+"""A PostgreSQL for Dagster's own storage, and homes with deploy/'s settings that use it."""
+
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psycopg2
+import pytest
+import yaml
+
+from aws_orders.local import postgres
+from aws_orders_tests.deploy.cloudformation import DEPLOY
+
+PASSWORD = "o'clock $tea"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """Run a PostgreSQL with an empty database for Dagster; return its port."""
+    data, port = tmp_path_factory.mktemp("storage") / "data", free_port()
+    postgres.initialise(data)
+    with (data / "pg_hba.conf").open("a") as rules:
+        rules.write("host all all 127.0.0.1/32 scram-sha-256\n")
+    # The last one of an option counts: TCP beside the socket, and PostgreSQL's own isolation.
+    command = [*postgres.command(data), "--listen_addresses=127.0.0.1", f"--port={port}"]
+    command.append("--default_transaction_isolation=read committed")
+    process = subprocess.Popen(command, cwd=data)
+    try:
+        deadline = time.monotonic() + 30
+        while not (data / f".s.PGSQL.{port}").exists():
+            assert process.poll() is None
+            assert time.monotonic() < deadline, "PostgreSQL never came up"
+            time.sleep(0.05)
+        connect = {"host": str(data), "port": port, "user": postgres.SUPERUSER}
+        with closing(psycopg2.connect(dbname="postgres", **connect)) as connection:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute("CREATE ROLE dagster LOGIN PASSWORD %s", (PASSWORD,))
+                cursor.execute("CREATE DATABASE dagster OWNER dagster")
+        yield port
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(20)
+
+
+def home_with(name: str, home: Path, port: int) -> Path:
+    """Make a DAGSTER_HOME of one of the files, on a port of this test's, under its directory."""
+    home.mkdir(exist_ok=True)
+    settings = yaml.safe_load((DEPLOY / name).read_text())
+    settings["storage"]["postgres"]["postgres_db"]["port"] = port
+    logs = settings["compute_logs"]["config"]
+    logs["local_dir" if "local_dir" in logs else "base_dir"] = str(home / "logs")
+    settings["local_artifact_storage"]["config"]["base_dir"] = str(home / "artifacts")
+    (home / "dagster.yaml").write_text(yaml.safe_dump(settings))
+    return home
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set what deploy/'s settings read."""
+    for name, value in {
+        "DAGSTER_POSTGRES_HOST": "127.0.0.1",
+        "DAGSTER_POSTGRES_PASSWORD": PASSWORD,
+        "AWS_ORDERS_BUCKET": "b",
+        "AWS_ORDERS_RUN_TASK": "arn:aws:ecs:us-east-1:000000000000:task-definition/run:1",
+    }.items():
+        monkeypatch.setenv(name, value)
