@@ -1,11 +1,16 @@
-"""A file on S3 comes out in the result by itself, with the real daemon of `aws-orders dev`."""
+"""With the real daemon of `aws-orders dev`: files come out in the result, failures are told."""
 
 import json
 import socket
 import time
 import urllib.request
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
+
+import boto3
+import pytest
 
 from aws_orders_tests.test_cli import (
     CLI,
@@ -19,15 +24,31 @@ from aws_orders_tests.test_cli import (
 )
 
 PROMISED_SECONDS = 60
+TICKS = """{ sensorOrError(sensorSelector: {repositoryLocationName: "aws_orders",
+    repositoryName: "__repository__", sensorName: "ended_runs"})
+    { ... on Sensor { sensorState { ticks(limit: 1) { status } } } } }"""
 RUNS = "{ runsOrError { ... on Runs { results { status tags { key value } } } } }"
 
 
-def runs(port: int) -> list[dict[str, Any]]:
-    body = json.dumps({"query": RUNS}).encode()
+def ask(port: int, query: str) -> dict[str, Any]:
+    body = json.dumps({"query": query}).encode()
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(f"http://127.0.0.1:{port}/graphql", body, headers)
     with urllib.request.urlopen(request) as answer:
-        found: list[dict[str, Any]] = json.load(answer)["data"]["runsOrError"]["results"]
+        found: dict[str, Any] = json.load(answer)["data"]
+    return found
+
+
+def runs(port: int) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = ask(port, RUNS)["runsOrError"]["results"]
+    return found
+
+
+def until(seen: Callable[[], Any], seconds: float = 2 * PROMISED_SECONDS) -> Any:
+    """Return what `seen` returns once it is true, or at the end of the wait."""
+    deadline = time.monotonic() + seconds
+    while not (found := seen()) and time.monotonic() < deadline:
+        time.sleep(1)
     return found
 
 
@@ -58,6 +79,50 @@ def test_deliveries_show_up_within_a_minute_in_few_runs_and_each_once(tmp_path: 
             if {"key": "dagster/sensor_name", "value": "orders_landed"} in run["tags"]
         ]
         assert 1 <= len(by_sensor) <= 3
+        process.terminate()
+        process.wait()
+    assert wait_until_gone(tmp_path) == []
+
+
+def test_a_broken_delivery_is_told_once_and_so_is_its_correction(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic = "arn:aws:sns:us-east-1:000000000000:alerts"
+    monkeypatch.setenv("AWS_ORDERS_ALERTS_TOPIC", topic)
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with started(CLI, "dev", "--state", str(tmp_path), "--port", str(port)) as process:
+        wait_for_line(process, "Dagster's web UI")
+        environment = environment_of(tmp_path)
+        keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
+        place = {"endpoint_url": environment["AWS_ENDPOINT_URL"], "region_name": "us-east-1"}
+        with (
+            closing(boto3.client("sqs", **keys, **place)) as sqs,
+            closing(boto3.client("sns", **keys, **place)) as sns,
+            s3_of(environment) as s3,
+        ):
+            queue = sqs.create_queue(QueueName="mails")["QueueUrl"]
+            assert sns.create_topic(Name="alerts")["TopicArn"] == topic
+            arn = "arn:aws:sqs:us-east-1:000000000000:mails"
+            sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+
+            def deliver(text: str) -> None:
+                bucket = environment["AWS_ORDERS_BUCKET"]
+                s3.put_object(Bucket=bucket, Key="input/orders/a.csv", Body=text.encode())
+
+            def mails() -> list[str]:
+                # Out of sight for as long as the test lasts.
+                found = sqs.receive_message(QueueUrl=queue, VisibilityTimeout=3600)
+                return [json.loads(m["Body"])["Subject"] for m in found.get("Messages", [])]
+
+            assert until(lambda: ask(port, TICKS)["sensorOrError"]["sensorState"]["ticks"])
+            deliver("order_id,customer_name\n1,Ann\n")
+            assert until(mails) == ["FAILED: redshift_orders (aws-orders)"]
+            deliver("order_id,customer_name,customer_email\n1,Ann,ann@example.org\n")
+            assert until(lambda: len(runs(port)) > 1)
+            header = "order_id,customer_name,customer_email,product_id,price,quantity,total"
+            deliver(f"{header}\n1,Ann,ann@example.org,1,1.00,1,1.00\n")
+            assert until(mails) == ["RECOVERED: redshift_orders (aws-orders)"]
         process.terminate()
         process.wait()
     assert wait_until_gone(tmp_path) == []
