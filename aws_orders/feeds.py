@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 from botocore.exceptions import BotoCoreError, ClientError
 
 from aws_orders.errors import DataError
+from aws_orders.resources.passing import may_pass
 
 if TYPE_CHECKING:
     import requests
@@ -139,6 +140,8 @@ def _open_s3(url: str, bucket: str, key: str, s3: "S3Client") -> Iterator[Feed]:
     try:
         answer = s3.get_object(Bucket=bucket, Key=key)
     except (ClientError, BotoCoreError) as error:
+        if may_pass(error):
+            raise
         _unreachable(url, str(error), error)
     with answer["Body"] as body:
         yield Feed(cast("IO[bytes]", body), _version(url, answer["ETag"]))

@@ -11,7 +11,7 @@ import dagster as dg
 import psycopg2
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError, ConnectionClosedError
+from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
 from psycopg2.sql import SQL, Literal
 from urllib3.exceptions import ProtocolError
 
@@ -82,11 +82,46 @@ def store_answers(answer: bytes) -> Fault:
     return call
 
 
+def table_answers(answer: bytes) -> Fault:
+    """Return a call to a DynamoDB that answers so."""
+
+    def call(_: Platform) -> None:
+        once = Config(retries={"total_max_attempts": 1})
+        url = f"http://127.0.0.1:{serve_once(answer)}"
+        with closing(boto3.client("dynamodb", endpoint_url=url, config=once)) as dynamodb:
+            dynamodb.scan(TableName="products")
+
+    return call
+
+
+def nowhere() -> Any:
+    """Return a client of an S3 that is not there."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    once = Config(retries={"total_max_attempts": 1})
+    return closing(boto3.client("s3", endpoint_url=url, config=once))
+
+
+def store_away(_: Platform) -> None:
+    with nowhere() as s3:
+        s3.list_buckets()
+
+
+def feed_store_away(_: Platform) -> None:
+    with nowhere() as s3, open_feed("s3://feeds/products.csv", s3):
+        pass
+
+
 def bug(_: Platform) -> None:
     raise TypeError("NoneType")
 
 
 SLOW_DOWN = b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\n\r\n"
+THROTTLING = b'{"__type": "com.amazonaws.dynamodb.v20120810#ThrottlingException"}'
+THROTTLED = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/x-amz-json-1.0\r\n"
+    b"Content-Length: %d\r\n\r\n%s" % (len(THROTTLING), THROTTLING)
+)
 SERIALIZATION = "DO $$ BEGIN RAISE EXCEPTION SQLSTATE '40001'; END $$"
 PASSING = [
     (away, psycopg2.OperationalError),
@@ -95,9 +130,12 @@ PASSING = [
     (feed_cut_short, ProtocolError),
     (store_answers(SLOW_DOWN), ClientError),
     (store_answers(b""), ConnectionClosedError),
+    (table_answers(THROTTLED), ClientError),
+    (store_away, EndpointConnectionError),
+    (feed_store_away, EndpointConnectionError),
 ]
 LASTING: list[tuple[Fault, type[Exception]]] = [
-    (lambda platform: warehouse(platform, password="wrong"), psycopg2.OperationalError),
+    (lambda platform: warehouse(platform, password="wrong"), DataError),
     (sql("SELECT * FROM no_such_table"), psycopg2.Error),
     (sql("SELECT 1/0"), psycopg2.Error),
     (lambda platform: platform.s3.list_objects_v2(Bucket="no-such-bucket"), ClientError),

@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-from botocore.exceptions import ClientError, HTTPClientError
 from urllib3.exceptions import HTTPError
 
 from aws_orders import sql
@@ -18,6 +17,7 @@ from aws_orders.ledger import PlanOutdatedError
 from aws_orders.loads import CountMismatchError
 from aws_orders.preview import ROWS, first_rows, table
 from aws_orders.resources.dynamodb import ThrottledError
+from aws_orders.resources.passing import may_pass
 from aws_orders.resources.redshift import (
     RedshiftResource,
     SkippedRowsUnknownError,
@@ -78,17 +78,8 @@ def work() -> Iterator[Stopwatch]:
 
 def _may_pass(error: Exception) -> bool:
     """Tell whether a retry of the step may succeed: throttled, cut off, or not there just now."""
-    if isinstance(error, ClientError):
-        return bool(error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500)
-    passing = (
-        ThrottledError,
-        CountMismatchError,
-        PlanOutdatedError,
-        SkippedRowsUnknownError,
-        HTTPClientError,
-        HTTPError,
-    )
-    return isinstance(error, passing) or is_passing(error)
+    ours = (ThrottledError, CountMismatchError, PlanOutdatedError, SkippedRowsUnknownError)
+    return isinstance(error, (*ours, HTTPError)) or may_pass(error) or is_passing(error)
 
 
 def schema(columns: Iterable[Column]) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def examine(live: bool) -> Iterator[Finding]:
     if settings.orders_queue:
         yield carry_out(aws.queue(settings.orders_queue, home))
     # The alerts' setting: none, one without alerts has no such field.
-    if topic := getattr(settings, "alerts_topic", ""):
+    if topic := settings.alerts_topic:
         yield carry_out(aws.topic(topic))
     yield from warehouse(redshift)
     if live:  # which tries the role, too

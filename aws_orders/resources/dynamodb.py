@@ -17,6 +17,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from pydantic import Field, PrivateAttr
 
+from aws_orders.resources.passing import THROTTLED
+
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import ScanOutputTypeDef
@@ -27,12 +29,6 @@ Item = dict[str, dict[str, str]]
 BATCH_ITEMS = 25
 WRITE_ATTEMPTS = 10
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.05, 5.0
-# What BatchWriteItem raises when not one item of the batch got through.
-THROTTLED = {
-    "ProvisionedThroughputExceededException",
-    "ThrottlingException",
-    "RequestLimitExceeded",
-}
 
 
 class ThrottledError(Exception):

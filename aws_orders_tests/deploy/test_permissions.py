@@ -15,13 +15,13 @@ from aws_orders_tests.deploy.cloudformation import ACCOUNT, PARTITION, REGION, T
 from aws_orders_tests.deploy.iam import Need, allows, covers, named, statements
 from aws_orders_tests.test_automation import look
 
+SHARE = {"max_bad_share": 1.0}
 FIVE_MIB = 5 * 1024**2
 TOPIC = f"arn:{PARTITION}:sns:{REGION}:{ACCOUNT}:alerts"
 WORKGROUP = f"arn:{PARTITION}:redshift-serverless:{REGION}:{ACCOUNT}:workgroup/1234"
 # What the platform may do although no call here needs it: why.
 UNUSED = {
     Need("s3:AbortMultipartUpload", "*"): "another place may break than the one that breaks here",
-    Need("s3:PutObject", "*/quarantine/*"): "rows that COPY refuses, where a load goes on without",
     Need("sns:Publish", TOPIC): "alerts, which runs on the laptop have no topic for",
     Need("redshift-serverless:GetCredentials", WORKGROUP): "the laptop's warehouse has a password",
 }
@@ -62,7 +62,9 @@ def exercise(platform: Platform, feeds: str) -> None:
     platform.refresh("refresh_orders", redshift_orders={"full_refresh": True})
     platform.deliver("bad.csv", ORDERS_CSV.replace("0.10", "ten"))
     assert "ten" in platform.fault("refresh_orders")
-    platform.s3.delete_object(Bucket=platform.bucket, Key="input/orders/bad.csv")
+    platform.refresh("refresh_orders", redshift_orders={"on_bad_rows": "QUARANTINE"} | SHARE)
+    platform.deliver("bad.csv", ORDERS_CSV)
+    platform.refresh("refresh_orders")
 
     queue = boto3.client("sqs").create_queue(QueueName=platform.bucket)["QueueUrl"]
     platform.change_settings(orders_queue=queue, watch_products_table=True)

@@ -17,6 +17,9 @@ TEMPLATES = ["data.yaml", "dagster-ecs.yaml"]
 # Variables of the platform that no output gives, and why.
 OWN = {
     "AWS_ORDERS_EXECUTOR": "a choice, not a resource",
+    "AWS_ORDERS_FRESHNESS_HOURS": "a choice",
+    "AWS_ORDERS_MAX_BAD_SHARE": "a choice",
+    "AWS_ORDERS_ON_BAD_ROWS": "a choice",
     "AWS_ORDERS_SENSORS": "a choice; a parameter of dagster-ecs.yaml",
     "AWS_ORDERS_UI_URL": "the UI has no address but the one that a person opens",
     "AWS_ORDERS_WATCH_PRODUCTS_TABLE": "a choice",
