@@ -138,6 +138,14 @@ def test_a_blocking_check_that_fails_stops_publication_and_says_so(platform: Pla
     assert platform.detailed == before
 
 
+def test_a_single_check_can_be_run_by_itself(platform: Platform) -> None:
+    platform.refresh()
+    platform.query(BROKEN_ORDERS["ledger_agrees"][0])
+    key = dg.AssetCheckKey(dg.AssetKey("redshift_orders"), "totals_add_up")
+    platform.jobs = [dg.define_asset_job("one", selection=dg.AssetSelection.checks(key))]
+    assert [*platform.checks("one")] == ["totals_add_up"]
+
+
 def test_a_warning_does_not_stop_publication(platform: Platform) -> None:
     platform.feed("orders", ORDERS_CSV.replace("olga@example.org,1", "olga@example.org,77"))
     found = platform.checks()

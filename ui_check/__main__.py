@@ -25,7 +25,9 @@ from selenium.webdriver import ActionChains, Chrome, ChromeOptions, ChromeServic
 from selenium.webdriver.common.by import By
 
 ASSETS = {"raw_products_csv", "dynamodb_products", "redshift_products"}
-ASSETS |= {"s3_orders", "redshift_orders", "detailed_orders_csv"}
+OUTPUT = "detailed_orders_csv"
+CHECKED = "redshift_orders?view=checks"
+ASSETS |= {"s3_orders", "redshift_orders", OUTPUT}
 FLAGS = ["headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run"]
 FLAGS += ["disable-background-networking", "disable-component-update", "disable-sync"]
 PAGE = {"width": 1600, "height": 900, "deviceScaleFactor": 1, "mobile": False}
@@ -152,10 +154,27 @@ def check_assets(url: str, chrome: Chrome) -> None:
     time.sleep(1)  # colours fade
 
 
+def check_pages(url: str, chrome: Chrome, pictures: Path | None) -> None:
+    """See an asset's checks, the output's chart, and where its columns come from."""
+    pages = {
+        "checks": (f"{CHECKED}&checkDetail=totals_add_up", "//*[.='SQL to see all']"),
+        "output": (f"{OUTPUT}?view=overview", "//img[starts-with(@src, 'data:image/svg')]"),
+        "columns": (f"{OUTPUT}?view=overview", "//td[.='raw_products_csv.product_category']"),
+    }
+    for name, (page, sign) in pages.items():
+        chrome.get(f"{url}/assets/{page}")
+        find = partial(chrome.find_element, By.XPATH, sign)
+        until(lambda find=find: find().is_displayed(), f"{sign} on {page}")
+        chrome.execute_script("arguments[0].scrollIntoView({block: 'center'})", find())
+        time.sleep(2)
+        if pictures:
+            chrome.save_screenshot(str(pictures / f"{name}.png"))
+
+
 def main() -> int:
     """Run the check; return 1 where something was not as it should be."""
     parser = argparse.ArgumentParser(prog="python -m ui_check", description=__doc__)
-    parser.add_argument("--screenshot", metavar="PNG", help="keep a picture of the page here")
+    parser.add_argument("--pictures", type=Path, metavar="DIR", help="keep pictures here")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ui-check-") as name:
         directory = Path(name)
@@ -163,8 +182,9 @@ def main() -> int:
         try:
             with served(directory) as url, browser(directory / "profile") as chrome:
                 check_assets(url, chrome)
-                if options.screenshot:
-                    chrome.save_screenshot(options.screenshot)
+                if options.pictures:
+                    chrome.save_screenshot(str(options.pictures / "lineage.png"))
+                check_pages(url, chrome, options.pictures)
                 check_sensor(url, chrome)
             until(lambda: not left_over(directory), "an end of all processes", seconds=10)
         except (RuntimeError, WebDriverException, subprocess.TimeoutExpired) as error:

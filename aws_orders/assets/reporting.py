@@ -181,10 +181,5 @@ def columns_result(
     appeared = sorted(set(now) - set(before)) if before else []
     vanished = sorted(set(before) - set(now))
     told = f"Appeared: {', '.join(appeared) or 'none'}; vanished: {', '.join(vanished) or 'none'}."
-    found = check_result(
-        spec,
-        len(appeared) + len(vanished),
-        told,
-        {"appeared": dg.MetadataValue.json(appeared), "vanished": dg.MetadataValue.json(vanished)},
-    )
+    found = check_result(spec, len(appeared) + len(vanished), told)
     return found, {"columns": dg.MetadataValue.json(now)}
