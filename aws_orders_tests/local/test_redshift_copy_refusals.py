@@ -71,9 +71,9 @@ def test_other_formats_are_refused_by_name(beans, kind):
         ("CSV TIMEFORMAT 'epochsecs'", "epochsecs"),
         ("CSV TIMEFORMAT 'epochmillisecs'", "epochmillisecs"),
         ("CSV FASTER", 'syntax error at or near "FASTER"'),
-        ("CSV CSV", "CSV"),
-        ("CSV FORMAT AS CSV", "CSV"),
-        ("CSV EMPTYASNULL EMPTYASNULL", "EMPTYASNULL"),
+        ("CSV CSV", "redundant"),
+        ("CSV FORMAT AS CSV", "redundant"),
+        ("CSV EMPTYASNULL EMPTYASNULL", "redundant"),
         ("QUOTE '%'", "CSV"),
         ("CSV QUOTE ''", "QUOTE"),
         ("CSV QUOTE '%%'", "QUOTE"),
@@ -101,7 +101,7 @@ def test_options_that_say_nothing_good_are_refused(beans, options, words):
         "ACCESS_KEY_ID 'AKIAsecret' SECRET_ACCESS_KEY 'secret'",
         "ACCESS_KEY_ID 'AKIAsecret' SECRET_ACCESS_KEY 'secret' SESSION_TOKEN 'secret'",
         "CREDENTIALS 'aws_access_key_id=secret;aws_secret_access_key=secret'",
-        "WITH CREDENTIALS AS 'aws_iam_role=arn:secret'",
+        "CREDENTIALS AS 'aws_iam_role=arn:secret'",
     ],
 )
 def test_keys_in_sql_are_refused_and_not_repeated(beans, keys):

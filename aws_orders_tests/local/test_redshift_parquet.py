@@ -78,7 +78,7 @@ def test_a_file_that_does_not_fit_loads_nothing(beans):
 
 @pytest.mark.parametrize(
     "option",
-    ["CSV", "DELIMITER ','", "GZIP", "IGNOREHEADER 1", "NULL AS 'x'", "QUOTE '%'", "MAXERROR 5"],
+    ["DELIMITER ','", "GZIP", "IGNOREHEADER 1", "NULL AS 'x'", "QUOTE '%'", "MAXERROR 5"],
 )
 def test_options_for_text_are_refused_by_name(beans, option):
     beans.put({"in/1": parquet(a=[1], b=["x"], c=[1])})
