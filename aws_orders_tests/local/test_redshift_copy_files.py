@@ -118,6 +118,26 @@ def test_copy_finds_files_where_redshift_does(redshift, shows):
     assert [row for (row,) in redshift.sql("SELECT id FROM t ORDER BY id")] == ids
 
 
+def spanning(value, block):
+    """Return a file of long rows with one whose value begins a byte before `block`."""
+    count, rest = divmod(block - len("1,") - 1, 1000)
+    first, other = (f"0,{'x' * size}\n" for size in (997 + rest, 997))
+    return f"{first}{other * (count - 1)}1,{value}\n2,end\n"
+
+
+@pytest.mark.parametrize("block", [2**16, 2**18, 2**20])
+@pytest.mark.parametrize("options", ["CSV", "CSV MAXERROR 9"])
+def test_what_falls_between_two_blocks_that_are_read_is_the_same(redshift, block, options):
+    values = {"\\N": None, "é": "é", '"a""b"': 'a"b', '"a\n2,b"': "a\n2,b"}
+    for number, (written, value) in enumerate(values.items()):
+        redshift.sql("CREATE TEMP TABLE t (id int, name varchar(max))")
+        redshift.put({f"in{number}/a": spanning(written, block)})
+        redshift.copy("t", options, f"in{number}/")
+        assert redshift.sql("SELECT name FROM t WHERE id = 1") == [(value,)]
+        assert redshift.sql("SELECT count(*) FROM t WHERE id = 2") == [(1,)]
+        redshift.sql("DROP TABLE t")
+
+
 def test_a_manifest_may_list_files_of_several_buckets(redshift):
     other = f"{redshift.bucket}-2"
     redshift.s3.create_bucket(Bucket=other)
