@@ -115,7 +115,7 @@ def test_a_prepared_copy_can_be_run_again(redshift):
         "\\bind_named load \\g\n\\bind_named load \\g\nSELECT count(*) FROM t;\n"
     )
     done = redshift.psql("-At", input=script)
-    assert re.fullmatch(r"COPY \d+\nCOPY \d+\n2\n", done.stdout), done.stdout + done.stderr
+    assert re.fullmatch(r"(COPY( \d+)?\n){2}2", done.stdout.strip()), done.stdout + done.stderr
 
 
 def test_pipelines_keep_their_order(redshift):
