@@ -199,6 +199,10 @@ FUNCTIONS = [
     ("DATEDIFF ( sec , TIMESTAMP '2031-02-03 10:00:01', TIMESTAMP '2031-02-03 10:00:00' )", -1),
     ("DATEDIFF(day, NULL, GETDATE())", None),
     ("DATEDIFF(day, GETDATE(), GETDATE() + INTERVAL '2 days')", 2),
+    ("DATEADD(month, 1, '2031-01-31')", dt.datetime(2031, 2, 28)),
+    ("dateadd(hours, -25, TIMESTAMP '2031-02-03 00:30')", dt.datetime(2031, 2, 1, 23, 30)),
+    ("DATEADD(qtr, 1, DATE '2031-02-03')", dt.datetime(2031, 5, 3)),
+    ("DATEDIFF(second, SYSDATE, GETDATE()) BETWEEN -1 AND 1", True),
     ("CASE WHEN DATEDIFF(day, d, '2031-03-01') > 5 THEN 'far' END FROM"
      " (SELECT DATE '2031-02-03' AS d) AS x", "far"),
 ]  # fmt: skip
