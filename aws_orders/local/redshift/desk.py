@@ -7,10 +7,12 @@ and close, and what happens when either leaves half-way. Does not belong here: w
     requests   a pipe: a line for each request, JSON in hexadecimal digits
     ready.N    an answer to request N, JSON; with "error", a refusal
     data       a pipe, opened once the answer is there
+    last_copy  what PostgreSQL keeps of the last COPY, and beside it of the last UNLOAD
     done.N     how the sending went, written before the pipe is closed: its end alone says nothing
 """
 
 import contextlib
+import io
 import itertools
 import json
 import logging
@@ -151,7 +153,7 @@ class Desk:
 
     def _receive(self, request: Request, unloading: Unloading) -> None:
         descriptor = os.open(self._place / "data", os.O_RDONLY | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb", 0) as pipe:
+        with io.FileIO(descriptor, "rb") as pipe:
             _widen(descriptor)
             self._say("ready", request)
             poll = select.poll()
@@ -162,7 +164,8 @@ class Desk:
                     return
             os.set_blocking(descriptor, True)
             try:
-                unloading.take(pipe)
+                # PostgreSQL writes 4 KiB at a time; what is read is handled in larger pieces.
+                unloading.take(io.BufferedReader(pipe, _PIPE_BYTES))
             except RedshiftError as failure:
                 self._say("done", request, failure)
 

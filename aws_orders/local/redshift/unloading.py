@@ -13,7 +13,7 @@ from aws_orders.local.redshift import parquet, storage
 from aws_orders.local.redshift.errors import RedshiftError
 from aws_orders.local.redshift.statements import Unload
 
-CHUNK = 1024 * 1024
+CHUNK = 256 * 1024
 SLICES = 2
 """How many files PARALLEL ON writes at once: as many as the smallest cluster's slices."""
 
