@@ -16,7 +16,6 @@ def refused(redshift, statement):
     [
         "ADDQUOTES",
         "BZIP2",
-        "DELIMITER '|'",
         "ESCAPE",
         "FIXEDWIDTH '0:3'",
         "KMS_KEY_ID 'key'",
