@@ -31,7 +31,7 @@ WORDS = st.sampled_from(
     redshift.copy('{}') é \u2028 \x01 {}""".split()  # noqa: SIM905 - eighty quotes would hide them
 )
 quickly = settings(
-    max_examples=120,
+    max_examples=80,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

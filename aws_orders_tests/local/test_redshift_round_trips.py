@@ -33,7 +33,7 @@ rows = st.lists(
     max_size=30,
 )
 quickly = settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
