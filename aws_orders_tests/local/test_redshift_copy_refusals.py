@@ -126,9 +126,9 @@ def test_keys_in_sql_are_refused_and_not_repeated(beans, keys):
         ("COPY beans FROM 's3://' IAM_ROLE default CSV", "s3://"),
         ("COPY beans FROM 'emr://j-1/out/part-*' IAM_ROLE default CSV", "emr://"),
         ("COPY beans FROM '/etc/passwd' IAM_ROLE default CSV", "/etc/passwd"),
-        ("COPY beans FROM '/etc/passwd' CSV", ""),
-        ("COPY beans FROM PROGRAM 'id'", ""),
-        ("COPY beans TO '/tmp/beans'", ""),
+        ("COPY beans FROM '/etc/passwd' CSV", "/etc/passwd"),
+        ("COPY beans FROM PROGRAM 'id'", "PROGRAM"),
+        ("COPY beans TO '/srv/beans'", "TO"),
     ],
 )
 def test_what_cannot_be_found_or_may_not_be_read_is_refused(beans, statement, words):

@@ -65,7 +65,7 @@ def test_a_function_in_a_tables_default_gets_no_more_rights(redshift):
         "COPY pg_catalog.pg_class FROM 's3://{bucket}/in/' IAM_ROLE default CSV",
         "SELECT pg_read_file('postgresql.conf')",
         "CREATE TEMP TABLE x (a text); COPY x FROM PROGRAM 'id'",
-        "COPY (SELECT 1) TO '/tmp/x'",
+        "COPY (SELECT 1) TO '/srv/x'",
         "INSERT INTO sys_load_error_detail (query_id) VALUES (1)",
         "DELETE FROM redshift.load_errors",
         "SELECT * FROM pg_authid",
