@@ -164,8 +164,7 @@ class Desk:
                     return
             os.set_blocking(descriptor, True)
             try:
-                # PostgreSQL writes 4 KiB at a time; what is read is handled in larger pieces.
-                unloading.take(io.BufferedReader(pipe, _PIPE_BYTES))
+                unloading.take(pipe)
             except RedshiftError as failure:
                 self._say("done", request, failure)
 

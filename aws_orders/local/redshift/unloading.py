@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/redshift/latest/dg/r_UNLOAD.html
 """
 
 import itertools
+import time
 from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
@@ -13,7 +14,8 @@ from aws_orders.local.redshift import parquet, storage
 from aws_orders.local.redshift.errors import RedshiftError
 from aws_orders.local.redshift.statements import Unload
 
-CHUNK = 256 * 1024
+CHUNK = 1024 * 1024
+_PAUSE_SECONDS = 0.001
 SLICES = 2
 """How many files PARALLEL ON writes at once: as many as the smallest cluster's slices."""
 
@@ -172,6 +174,9 @@ def _whole_rows(source: IO[bytes]) -> Iterator[bytes]:
         held = data[end:]
         if end:
             yield data[:end]
+        # PostgreSQL writes 4 KiB at a time, which wait in the pipe: what is read at once spares
+        # both sides to be woken for each.
+        time.sleep(_PAUSE_SECONDS)
     if held:
         yield held
 
