@@ -245,9 +245,25 @@ def warehouse(rounds: int, scale: float) -> list[Figure]:
             rounds, lambda _: _select(redshift, selected), lambda _: _select(postgres, selected)
         )
     return [
-        Figure(f"COPY of {orders:,} orders", copies, "psql \\copy", copies_behind),
-        Figure(f"UNLOAD of {orders:,} orders", unloads, "psql \\copy", unloads_behind),
-        Figure(f"SELECT of {selected:,} orders", selects, "PostgreSQL", selects_behind),
+        Figure(
+            f"COPY of {orders:,} orders", copies, "psql \\copy", copies_behind, most=1.4, of="ratio"
+        ),
+        Figure(
+            f"UNLOAD of {orders:,} orders",
+            unloads,
+            "psql \\copy",
+            unloads_behind,
+            most=1.4,
+            of="ratio",
+        ),
+        Figure(
+            f"SELECT of {selected:,} orders",
+            selects,
+            "PostgreSQL",
+            selects_behind,
+            most=1.25,
+            of="ratio",
+        ),
     ]
 
 

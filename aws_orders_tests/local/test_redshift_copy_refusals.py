@@ -71,9 +71,9 @@ def test_other_formats_are_refused_by_name(beans, kind):
         ("CSV TIMEFORMAT 'epochsecs'", "epochsecs"),
         ("CSV TIMEFORMAT 'epochmillisecs'", "epochmillisecs"),
         ("CSV FASTER", 'syntax error at or near "FASTER"'),
-        ("CSV CSV", "CSV"),
-        ("CSV FORMAT AS CSV", "CSV"),
-        ("CSV EMPTYASNULL EMPTYASNULL", "EMPTYASNULL"),
+        ("CSV CSV", "redundant"),
+        ("CSV FORMAT AS CSV", "redundant"),
+        ("CSV EMPTYASNULL EMPTYASNULL", "redundant"),
         ("QUOTE '%'", "CSV"),
         ("CSV QUOTE ''", "QUOTE"),
         ("CSV QUOTE '%%'", "QUOTE"),
@@ -101,7 +101,7 @@ def test_options_that_say_nothing_good_are_refused(beans, options, words):
         "ACCESS_KEY_ID 'AKIAsecret' SECRET_ACCESS_KEY 'secret'",
         "ACCESS_KEY_ID 'AKIAsecret' SECRET_ACCESS_KEY 'secret' SESSION_TOKEN 'secret'",
         "CREDENTIALS 'aws_access_key_id=secret;aws_secret_access_key=secret'",
-        "WITH CREDENTIALS AS 'aws_iam_role=arn:secret'",
+        "CREDENTIALS AS 'aws_iam_role=arn:secret'",
     ],
 )
 def test_keys_in_sql_are_refused_and_not_repeated(beans, keys):
@@ -126,9 +126,9 @@ def test_keys_in_sql_are_refused_and_not_repeated(beans, keys):
         ("COPY beans FROM 's3://' IAM_ROLE default CSV", "s3://"),
         ("COPY beans FROM 'emr://j-1/out/part-*' IAM_ROLE default CSV", "emr://"),
         ("COPY beans FROM '/etc/passwd' IAM_ROLE default CSV", "/etc/passwd"),
-        ("COPY beans FROM '/etc/passwd' CSV", ""),
-        ("COPY beans FROM PROGRAM 'id'", ""),
-        ("COPY beans TO '/tmp/beans'", ""),
+        ("COPY beans FROM '/etc/passwd' CSV", "/etc/passwd"),
+        ("COPY beans FROM PROGRAM 'id'", "PROGRAM"),
+        ("COPY beans TO '/srv/beans'", "TO"),
     ],
 )
 def test_what_cannot_be_found_or_may_not_be_read_is_refused(beans, statement, words):

@@ -52,16 +52,10 @@ def test_a_column_list_names_the_files_columns_in_their_order(beans):
     assert beans.sql("SELECT * FROM beans") == [(9, "x", 7)]
 
 
-def test_several_files_and_a_manifest(beans):
-    beans.put({
-        "in/1": parquet(a=[1], b=["x"]),
-        "in/2": parquet(a=[2], b=["y"]),
-        "m": '{"entries":[{"url":"s3://{bucket}/in/2","mandatory":true,'
-             '"meta":{"content_length":1}}]}',
-    })  # fmt: skip
+def test_every_file_under_a_prefix_is_loaded(beans):
+    beans.put({"in/1": parquet(a=[1], b=["x"]), "in/2": parquet(a=[2], b=["y"])})
     beans.copy("beans (id, name)", "FORMAT PARQUET")
-    beans.copy("beans (id, name)", "FORMAT PARQUET MANIFEST", "m")
-    assert beans.sql("SELECT id, name FROM beans ORDER BY id") == [(1, "x"), (2, "y"), (2, "y")]
+    assert beans.sql("SELECT id, name FROM beans ORDER BY id") == [(1, "x"), (2, "y")]
 
 
 def test_a_file_that_does_not_fit_loads_nothing(beans):
@@ -78,9 +72,17 @@ def test_a_file_that_does_not_fit_loads_nothing(beans):
 
 @pytest.mark.parametrize(
     "option",
-    ["CSV", "DELIMITER ','", "GZIP", "IGNOREHEADER 1", "NULL AS 'x'", "QUOTE '%'", "MAXERROR 5"],
+    [
+        "DELIMITER ','",
+        "GZIP",
+        "IGNOREHEADER 1",
+        "NULL AS 'x'",
+        "QUOTE '%'",
+        "MAXERROR 5",
+        "MANIFEST",
+    ],
 )
-def test_options_for_text_are_refused_by_name(beans, option):
+def test_options_that_parquet_has_not_here_are_refused_by_name(beans, option):
     beans.put({"in/1": parquet(a=[1], b=["x"], c=[1])})
     words = beans.copy_fails("beans", f"FORMAT AS PARQUET {option}")
     assert option.split()[0] in words

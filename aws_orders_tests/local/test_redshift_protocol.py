@@ -1,8 +1,10 @@
 """PostgreSQL's protocol, both kinds of queries: strings of statements, cancelling, leaving."""
 
+import re
 import socket
 import struct
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 
 import psycopg2
@@ -113,7 +115,7 @@ def test_a_prepared_copy_can_be_run_again(redshift):
         "\\bind_named load \\g\n\\bind_named load \\g\nSELECT count(*) FROM t;\n"
     )
     done = redshift.psql("-At", input=script)
-    assert done.stdout.split()[-1] == "2", done.stderr
+    assert re.fullmatch(r"(COPY( \d+)?\n){2}2", done.stdout.strip()), done.stdout + done.stderr
 
 
 def test_pipelines_keep_their_order(redshift):
@@ -128,6 +130,32 @@ def test_large_results_and_statements_come_through_whole(redshift):
     assert rows == [(n, "z" * (n % 500)) for n in range(1, 50001)]
     text = "é;'" * 500_000
     assert redshift.sql("SELECT $x$" + text + "$x$") == [(text,)]
+
+
+def test_sessions_at_the_same_time_do_not_mix(redshift):
+    numbers = range(6)
+    for number in numbers:
+        redshift.sql(f"CREATE TABLE t{number} (a int)")
+        redshift.put({f"in{number}/1": f"{number}\n" * 1000})
+
+    def work(number):
+        with closing(redshift.connect()) as own:
+            for turn in range(3):
+                url = redshift.url(f"in{number}/")
+                redshift.sql(f"COPY t{number} FROM '{url}' IAM_ROLE default CSV", own)
+                redshift.sql(
+                    f"UNLOAD ('SELECT a, count(*) FROM t{number} GROUP BY 1') TO"
+                    f" '{redshift.url(f'out{number}/{turn}_')}' IAM_ROLE default CSV PARALLEL OFF",
+                    own,
+                )
+            return redshift.sql("SELECT pg_last_copy_count(), pg_last_unload_count()", own)
+
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(work, numbers)) == [[(1000, 1)]] * 6
+    for number in numbers:
+        for turn in range(3):
+            found = redshift.get(f"out{number}/{turn}_000")
+            assert found == f"{number},{(turn + 1) * 1000}\n".encode()
 
 
 def test_what_only_looks_like_an_error_passes_in_data(redshift):

@@ -89,6 +89,20 @@ def test_a_conflict_within_a_string_of_statements_is_1023_too(redshift):
     assert redshift.sql("SELECT n FROM t") == [(10,)]
 
 
+def test_a_conflict_of_what_two_sessions_read_is_1023_where_all_is_serializable(redshift):
+    redshift.sql("CREATE TABLE t (n int); INSERT INTO t VALUES (1)")
+    begin = "BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT sum(n) FROM t"
+    with closing(redshift.connect()) as other:
+        redshift.sql(begin)
+        redshift.sql(begin, other)
+        redshift.sql("INSERT INTO t VALUES (2)")
+        redshift.sql("INSERT INTO t VALUES (3)", other)
+        redshift.sql("COMMIT")
+        error = redshift.fails("COMMIT", other)
+    assert error.pgcode == "XX000"
+    assert SERIALIZATION_FAILURE.search(str(error))
+
+
 DDL = [
     "CREATE TABLE t (a int, b varchar(9)) DISTSTYLE AUTO",
     "CREATE TABLE t (a int, b varchar(9)) DISTSTYLE EVEN SORTKEY AUTO",
@@ -110,6 +124,18 @@ def test_redshifts_table_attributes_are_taken(redshift, statement):
     redshift.sql(statement)
     redshift.sql("DELETE FROM t; INSERT INTO t VALUES (1, 'y')")
     assert redshift.sql("SELECT a, b FROM t") == [(1, "y")]
+
+
+def test_keys_are_taken_and_not_enforced_but_not_null_is(redshift):
+    # https://docs.aws.amazon.com/redshift/latest/dg/t_Defining_constraints.html
+    redshift.sql(
+        "CREATE TABLE a (id int PRIMARY KEY, code varchar(9) UNIQUE NOT NULL);"
+        " CREATE TABLE b (id int NOT NULL REFERENCES a (id), n int, PRIMARY KEY (id, n),"
+        " UNIQUE (n), FOREIGN KEY (id) REFERENCES a (id)) DISTKEY (id)"
+    )
+    redshift.sql("INSERT INTO a VALUES (1, 'x'), (1, 'x'); INSERT INTO b VALUES (7, 1), (7, 1)")
+    assert redshift.fails("INSERT INTO a (id) VALUES (1)").pgcode == "23502"
+    assert redshift.fails("INSERT INTO a (code) VALUES ('x')").pgcode == "23502"
 
 
 def test_words_of_table_attributes_are_only_that_where_redshift_has_them(redshift):
@@ -173,6 +199,10 @@ FUNCTIONS = [
     ("DATEDIFF ( sec , TIMESTAMP '2031-02-03 10:00:01', TIMESTAMP '2031-02-03 10:00:00' )", -1),
     ("DATEDIFF(day, NULL, GETDATE())", None),
     ("DATEDIFF(day, GETDATE(), GETDATE() + INTERVAL '2 days')", 2),
+    ("DATEADD(month, 1, '2031-01-31')", dt.datetime(2031, 2, 28)),
+    ("dateadd(hours, -25, TIMESTAMP '2031-02-03 00:30')", dt.datetime(2031, 2, 1, 23, 30)),
+    ("DATEADD(qtr, 1, DATE '2031-02-03')", dt.datetime(2031, 5, 3)),
+    ("DATEDIFF(second, SYSDATE, GETDATE()) BETWEEN -1 AND 1", True),
     ("CASE WHEN DATEDIFF(day, d, '2031-03-01') > 5 THEN 'far' END FROM"
      " (SELECT DATE '2031-02-03' AS d) AS x", "far"),
 ]  # fmt: skip

@@ -23,6 +23,8 @@ EXAMPLES = {
         "CSV NULL AS 'none' PARALLEL OFF", {"p_000": '"say ""hm""",none\nnone,0.10\n'}),
     "NULL without AS, under a header": ("SELECT price FROM beans WHERE id = 2",
         "CSV HEADER NULL '\\N' PARALLEL OFF", {"p_000": "price\n\\N\n"}),
+    "DELIMITER AS": ("SELECT 'a|b', 'c,d', 1", "CSV DELIMITER AS '|' PARALLEL OFF",
+        {"p_000": '"a|b"|c,d|1\n'}),
     "quotes around line ends": ("SELECT 'a' || chr(10) || 'b', chr(13), ' c '",
         "CSV PARALLEL OFF", {"p_000": '"a\nb","\r", c \n'}),
     "a literal in the query": ("SELECT id FROM beans WHERE name = 'Santos, No. 2'",

@@ -7,10 +7,12 @@ and close, and what happens when either leaves half-way. Does not belong here: w
     requests   a pipe: a line for each request, JSON in hexadecimal digits
     ready.N    an answer to request N, JSON; with "error", a refusal
     data       a pipe, opened once the answer is there
+    last_copy  what PostgreSQL keeps of the last COPY, and beside it of the last UNLOAD
     done.N     how the sending went, written before the pipe is closed: its end alone says nothing
 """
 
 import contextlib
+import io
 import itertools
 import json
 import logging
@@ -67,10 +69,13 @@ class Desk:
         self._closed = True
         if self._thread:
             os.write(self._requests, b"\n")
-            # Where PostgreSQL waits at the pipe's other end, it waits no longer.
             self._thread.join()
-        os.close(self._requests)
+        # Open at both ends until nobody can find it: where PostgreSQL is about to open it, it does
+        # not wait there for ever, and meets the pipe's end.
+        data = os.open(self._place / "data", os.O_RDWR)
         shutil.rmtree(self._place, ignore_errors=True)
+        os.close(data)
+        os.close(self._requests)
 
     def _serve(self) -> None:
         with os.fdopen(os.dup(self._requests), "rb") as lines:
@@ -101,7 +106,9 @@ class Desk:
                 self._abandon()
                 self._unloading = Unloading(Unload(**_plan(request)), request["columns"])
                 self._receive(request, self._unloading)
-            case "finish" if self._unloading:
+            case "finish":
+                if self._unloading is None:
+                    raise RedshiftError("the files of this UNLOAD could not be written")
                 unloading, self._unloading = self._unloading, None
                 unloading.finish(request["rows"])
                 self._say("ready", request)
@@ -151,7 +158,7 @@ class Desk:
 
     def _receive(self, request: Request, unloading: Unloading) -> None:
         descriptor = os.open(self._place / "data", os.O_RDONLY | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb", 0) as pipe:
+        with io.FileIO(descriptor, "rb") as pipe:
             _widen(descriptor)
             self._say("ready", request)
             poll = select.poll()
@@ -164,6 +171,7 @@ class Desk:
             try:
                 unloading.take(pipe)
             except RedshiftError as failure:
+                self._abandon()
                 self._say("done", request, failure)
 
     def _abandon(self) -> None:

@@ -6,6 +6,7 @@ whether a field fits its column, and what happens to a row that does not (system
 
 import csv
 import json
+import re
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal, InvalidOperation
@@ -20,6 +21,7 @@ CHUNK = 256 * 1024
 _BATCH = 1000
 _BOM = b"\xef\xbb\xbf"
 _NULL_MARK = b"\\N"
+_SPACED = rb"(?:^|[%(d)s\n]) +%(q)s|%(q)s +(?:[%(d)s\r\n]|$)"
 _RAW_LENGTH = 1024  # as long as STL_LOAD_ERRORS keeps of a line
 
 csv.field_size_limit(2**31 - 1)
@@ -43,10 +45,17 @@ def file_pieces(copy: Copy) -> Iterator[bytes]:
 
 def _rows_as_they_are(copy: Copy, content: storage.Content) -> Iterator[bytes]:
     quote, quotes, last = copy.quote.encode(), 0, b"\n"
+    spaced = re.compile(
+        _SPACED % {b"q": re.escape(quote), b"d": re.escape(copy.delimiter.encode())}
+    )
     for chunk in _without_header(_chunks(content), copy.ignore_header):
-        if copy.null_as and _NULL_MARK in chunk:
+        seen = last + chunk  # what is looked for may begin in the chunk before
+        if copy.null_as and _NULL_MARK in seen:
             raise RedshiftError(r"a field may be \N, which is NULL", BAD_FILE)
-        quotes += chunk.count(quote)
+        if found := chunk.count(quote):
+            quotes += found
+            if (b" " + quote in seen or quote + b" " in seen) and spaced.search(seen):
+                raise RedshiftError("there may be white space around quotes", BAD_FILE)
         last = chunk[-1:]
         yield chunk
     if quotes % 2:
@@ -74,12 +83,16 @@ def _without_header(chunks: Iterable[bytes], lines: int) -> Iterator[bytes]:
 
 def _contents(copy: Copy) -> Generator[tuple[str, storage.Content]]:
     """Yield the URL and the opened, uncompressed content of each file to load."""
+    found = False
     for url, mandatory in _files(copy):
         if not mandatory and not storage.exists(url, copy.region):
             continue
         missing = f"Problem reading mandatory file {url}: The specified key does not exist."
         with storage.opened(url, copy.region, missing, gzipped=copy.gzip) as content:
+            found = True
             yield url, content
+    if not found:
+        raise RedshiftError(f"Manifest file {copy.source} lists no file that exists")
 
 
 def _files(copy: Copy) -> Iterator[tuple[str, bool]]:
@@ -96,7 +109,7 @@ def _files(copy: Copy) -> Iterator[tuple[str, bool]]:
     with storage.opened(copy.source, copy.region, missing) as content:
         text = content.read(-1)
     try:
-        entries = [(e["url"], e.get("mandatory", False)) for e in json.loads(text)["entries"]]
+        entries = [(e["url"] + "", e.get("mandatory", False)) for e in json.loads(text)["entries"]]
     except (ValueError, KeyError, TypeError, AttributeError) as failure:
         raise RedshiftError(
             f"Problem reading manifest file {copy.source}: invalid format"
@@ -165,7 +178,7 @@ def _line(number: int, row: _Row) -> str:
 
 def _csv_rows(copy: Copy) -> Iterator[_Row]:
     for url, content in _contents(copy):
-        lines = _Lines(islice(content.lines(), copy.ignore_header, None))
+        lines = _Lines(islice(content.lines(), copy.ignore_header, None), copy)
         reader = csv.reader(lines, delimiter=copy.delimiter, quotechar=copy.quote, strict=True)
         while True:
             line = lines.count + copy.ignore_header + 1
@@ -182,11 +195,20 @@ def _csv_rows(copy: Copy) -> Iterator[_Row]:
 
 
 class _Lines:
-    """Lines for the CSV reader, which remember how many they were and which came last."""
+    """Lines for the CSV reader, which remember how many they were and which came last.
 
-    def __init__(self, lines: Iterator[str]) -> None:
+    Blanks between a delimiter and a quote are ignored, and the reader would not do that:
+    https://docs.aws.amazon.com/redshift/latest/dg/copy-parameters-data-format.html
+    """
+
+    def __init__(self, lines: Iterator[str], copy: Copy) -> None:
         self._lines = lines
         self._taken: list[str] = []
+        self._quote = quote = copy.quote
+        self._quoted = False
+        q, d = re.escape(quote), re.escape(copy.delimiter)
+        quoted = rf"(?P<keep>{q}(?:[^{q}]|{q}{q})*(?:{q}|$))"
+        self._blanks = re.compile(rf"{quoted}(?: +(?={d}|[\r\n]*$))?|(?:^|(?<={d})) +(?={q})")
         self.count = 0
 
     def __iter__(self) -> Iterator[str]:
@@ -196,7 +218,14 @@ class _Lines:
         line = next(self._lines)
         self.count += 1
         self._taken.append(line)
-        return line
+        return self._trimmed(line) if self._quoted or self._quote in line else line
+
+    def _trimmed(self, line: str) -> str:
+        opening = self._quote * self._quoted  # of a field that began on an earlier line
+        self._quoted ^= line.count(self._quote) % 2 == 1
+        if " " not in line:
+            return line
+        return self._blanks.sub(lambda m: m["keep"] or "", opening + line)[len(opening) :]
 
     def taken(self) -> str:
         """Return the lines of the row that was read last."""

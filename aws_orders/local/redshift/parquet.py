@@ -8,7 +8,7 @@ import importlib
 import io
 import tempfile
 from collections.abc import Iterator, Sequence
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from aws_orders.local.redshift.errors import NOT_SUPPORTED, RedshiftError
 
@@ -36,16 +36,16 @@ def csv_pieces(url: str, content: "Content", delimiter: str) -> Iterator[bytes]:
             raise RedshiftError(f"File {url} is not valid PARQUET: {failure}") from failure
 
 
-def from_csv(rows: IO[bytes], columns: Sequence[dict[str, Any]]) -> bytes:
+def from_csv(rows: io.RawIOBase, columns: Sequence[dict[str, Any]]) -> bytes:
     """Return rows as PostgreSQL writes them, with no header, as a Parquet file."""
     pyarrow = _pyarrow()
     schema = pyarrow.schema([(c["name"], _type(pyarrow, c)) for c in columns])
     with io.BytesIO() as file:
         with pyarrow.parquet.ParquetWriter(file, schema) as writer:
-            first = rows.read(1)
-            if first:
+            buffered = io.BufferedReader(rows)
+            if buffered.peek(1):  # pyarrow does not take an empty file
                 for batch in pyarrow.csv.open_csv(
-                    _Prefixed(first, rows),
+                    buffered,
                     pyarrow.csv.ReadOptions(column_names=schema.names),
                     pyarrow.csv.ParseOptions(newlines_in_values=True),
                     pyarrow.csv.ConvertOptions(
@@ -59,22 +59,6 @@ def from_csv(rows: IO[bytes], columns: Sequence[dict[str, Any]]) -> bytes:
                 ):
                     writer.write_batch(batch)
         return file.getvalue()
-
-
-class _Prefixed(io.RawIOBase):
-    """A stream whose first byte was read already: pyarrow does not take an empty one."""
-
-    def __init__(self, first: bytes, rest: IO[bytes]) -> None:
-        super().__init__()
-        self._first, self._rest = first, rest
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        """Return what comes next."""
-        first, self._first = self._first, b""
-        return first or self._rest.read(size)
 
 
 def _type(pyarrow: Any, column: dict[str, Any]) -> Any:

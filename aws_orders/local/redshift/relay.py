@@ -15,7 +15,7 @@ from typing import NoReturn
 
 from aws_orders.local.postgres import SOCKET, SUPERUSER
 from aws_orders.local.redshift.desk import Desk
-from aws_orders.local.redshift.rewrite import rewrite
+from aws_orders.local.redshift.rewrite import Rewritten, rewrite
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +26,11 @@ _PIECE = 256 * 1024
 # Drivers of Redshift send others too (driver_version, plugin_name, …), which PostgreSQL refuses.
 _PARAMETERS = {"user", "database", "client_encoding", "application_name", "options"}
 
+# redshift_connector takes the end of this list for one more mechanism; libpq wants it there.
+_SASL = b"R\0\0\0\x17\0\0\0\x0aSCRAM-SHA-256\0\0"
+_ENDLESS_SASL = b"R\0\0\0\x16\0\0\0\x0aSCRAM-SHA-256\0"
 _CALLED = b"C\0\0\0\x09CALL\0"
+_LOADED = re.compile(rb"completed, (\d+) record\(s\) loaded successfully")
 _READY_IN_TRANSACTION = b"Z\0\0\0\x05T"
 _COMMIT = b"Q\0\0\0\x0bCOMMIT\0"
 _COMMITTED = b"C\0\0\0\x0bCOMMIT\0"
@@ -40,6 +44,10 @@ _CONFLICTS = {
         b"SERROR\0VERROR\0CXX000\0M1023: Serializable isolation violation by an update\0",
     b"SERROR\0VERROR\0C40001\0Mcould not serialize access due to concurrent delete\0":
         b"SERROR\0VERROR\0CXX000\0M1023: Serializable isolation violation by a delete.\0",
+    b"SERROR\0VERROR\0C40001\0Mcould not serialize access due to read/write dependencies"
+    b" among transactions\0":
+        b"SERROR\0VERROR\0CXX000\0M1023: Serializable isolation violation among transactions"
+        b" that form a cycle.\0",
 }  # fmt: skip
 _ERROR = b"SERROR\0"
 # Where an error arose in the procedures behind COPY and UNLOAD is nobody's business; clients
@@ -74,6 +82,8 @@ def _serve_session(client: socket.socket, greeting: dict[str, str]) -> None:
             session = f"-c redshift.session={desk.session}"
             greeting["options"] = f"{greeting.get('options', '')} {session}".strip()
             backend.sendall(_startup(greeting))
+            if "Redshift Python Driver" in greeting.get("driver_version", ""):
+                client.sendall(backend.recv(_PIECE).replace(_SASL, _ENDLESS_SASL))
             _Relay(client, backend, desk).run()
     finally:
         desk.close()
@@ -89,7 +99,7 @@ def _backend() -> socket.socket:
 
 
 def _greeted(client: socket.socket) -> dict[str, str] | None:
-    """Return the parameters that the backend may see, or None where there is no session to be."""
+    """Return the client's parameters, or None where there is no session to be."""
     while True:
         head = _exactly(client, 4)
         length = int.from_bytes(head, "big")
@@ -111,11 +121,11 @@ def _greeted(client: socket.socket) -> dict[str, str] | None:
                 fields = f'SFATAL\0VFATAL\0C28000\0Muser "{SUPERUSER}" is reserved\0\0'.encode()
                 client.sendall(_message(b"E", fields))
                 return None
-            return {name: given[name] for name in given.keys() & _PARAMETERS}
+            return given
 
 
 def _startup(parameters: dict[str, str]) -> bytes:
-    pairs = "".join(f"{name}\0{value}\0" for name, value in parameters.items())
+    pairs = "".join(f"{name}\0{parameters[name]}\0" for name in parameters.keys() & _PARAMETERS)
     return _message(b"", (3 << 16).to_bytes(4, "big") + _encoded(pairs) + b"\0")
 
 
@@ -151,9 +161,13 @@ class _Relay:
         self._client = client
         self._backend = backend
         self._desk = desk
+        # Of what is executed: the tags of calls to come, and whether its end commits.
         self._tags: deque[bytes] = deque()
-        # Whether what is executed, or was prepared last, commits when it ends.
-        self._commits = self._prepared_commits = False
+        self._commits = False
+        self._loaded = b"0"
+        # Prepared statements of which the same is to be known, by name; and the one bound last.
+        self._prepared: dict[bytes, Rewritten] = {}
+        self._bound: Rewritten | None = None
 
     def run(self) -> None:
         """Relay until either side leaves."""
@@ -179,12 +193,16 @@ class _Relay:
             inbox += piece
             outbox, passed, position = bytearray(), 0, 0
             while end := _end_of_message(inbox, position):
-                if inbox[position] in b"QP":
-                    outbox += inbox[passed:position]
-                    outbox += self._rewritten(bytes(inbox[position:end]))
-                    passed = end
-                elif inbox[position] == ord("E"):
-                    self._commits = self._prepared_commits
+                match inbox[position : position + 1]:
+                    case b"Q" | b"P":
+                        outbox += inbox[passed:position]
+                        outbox += self._rewritten(bytes(inbox[position:end]))
+                        passed = end
+                    case b"B":
+                        _, name, _ = bytes(inbox[position + 5 : end]).split(b"\0", 2)
+                        self._bound = self._prepared.get(name)
+                    case b"E" if self._bound:
+                        self._expect(self._bound)
                 position = end
             outbox += inbox[passed:position]
             del inbox[:position]
@@ -193,20 +211,23 @@ class _Relay:
     def _rewritten(self, message: bytes) -> bytes:
         kind, payload = message[:1], message[5:]
         # A query ends with a zero byte; in a Parse, its name comes before and types come after.
-        name, text, rest = b"", payload, b""
-        if kind == b"P":
-            name, _, text = payload.partition(b"\0")
-            name += b"\0"
-        text, zero, rest = text.partition(b"\0")
+        name, text = (b"", payload) if kind == b"Q" else payload.split(b"\0", 1)
+        text, _, rest = text.partition(b"\0")
         new = rewrite(_decoded(text))
-        self._prepared_commits = new.commits
-        if kind == b"Q":
-            self._commits = new.commits
-        if kind == b"Q" or new.tags:
-            self._tags = deque(new.tags)
         if new.tags:
             self._desk.open()
-        return _message(kind, name + _encoded(new.sql) + zero + rest)
+        if kind == b"Q":
+            self._tags.clear()
+            self._expect(new)
+            return _message(kind, _encoded(new.sql) + b"\0")
+        self._prepared.pop(name, None)
+        if new.tags or new.commits:
+            self._prepared[name] = new
+        return _message(kind, name + b"\0" + _encoded(new.sql) + b"\0" + rest)
+
+    def _expect(self, executed: Rewritten) -> None:
+        self._tags.extend(executed.tags)
+        self._commits = executed.commits
 
     def _answer(self) -> None:
         """Pass on what the backend sends, as it comes."""
@@ -216,14 +237,25 @@ class _Relay:
             held = b""
             if _ERROR in data:
                 data, held = _in_redshifts_words(data)
-            while self._tags and _CALLED in data:
-                tag = _message(b"C", self._tags.popleft() + b"\0")
-                data = data.replace(_CALLED, tag, 1)
+            if self._tags:
+                data = self._tagged(data)
             if self._commits and data.endswith((_READY_IN_TRANSACTION, b"Z\0\0\0\x05I")):
                 self._commits = False
                 if data.endswith(b"T"):
                     data = data[: -len(_READY_IN_TRANSACTION)] + self._committed()
             self._client.sendall(data)
+
+    def _tagged(self, data: bytes) -> bytes:
+        """Return the data with calls' tags as Redshift gives them: COPY with a count."""
+        passed = b""
+        while self._tags and data:
+            before, called, data = data.partition(_CALLED)
+            self._loaded = (_LOADED.findall(before) or [self._loaded])[-1]
+            passed += before
+            if called:
+                tag = self._tags.popleft()
+                passed += _message(b"C", tag + (b" " + self._loaded) * (tag == b"COPY") + b"\0")
+        return passed + data
 
     def _committed(self) -> bytes:
         """Commit on the client's behalf; return the ReadyForQuery that ends the answer to that."""

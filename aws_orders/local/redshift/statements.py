@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/redshift/latest/dg/r_UNLOAD.html
 """
 
 import itertools
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -20,7 +21,7 @@ from aws_orders.local.redshift.errors import (
 )
 from aws_orders.local.redshift.tokens import Token, split, tokenize
 
-MAX_FILE_BYTES = int(Decimal("6.2") * 1024**3)
+MAX_FILE_BYTES = Decimal("6.2") * 1024**3
 MIN_FILE_BYTES = 5 * 1024**2
 MAX_ERRORS = 100_000
 
@@ -200,7 +201,8 @@ def _format(cursor: _Cursor) -> str:
 
 def _character(cursor: _Cursor) -> str:
     text = _text(cursor)
-    character = {"\\t": "\t"}.get(text, text)
+    octal = re.fullmatch(r"\\([0-7]{3})", text)
+    character = chr(int(octal[1], 8)) if octal else {"\\t": "\t"}.get(text, text)
     if len(character) != 1 or not character.isascii() or character in "\r\n":
         raise RedshiftError(
             f"DELIMITER and QUOTE must be one ASCII character, not '{text}'", INVALID_VALUE
@@ -222,6 +224,11 @@ def _auto(cursor: _Cursor) -> str:
     if text.lower() != "auto":
         raise _refused(f"a TIMEFORMAT or DATEFORMAT of '{text}' (other than 'auto')")
     return text
+
+
+def _encrypted(cursor: _Cursor) -> bool:
+    cursor.accept("AUTO")
+    return True  # by S3 itself, as all that is unloaded is
 
 
 def _manifest(cursor: _Cursor) -> str:
@@ -277,6 +284,7 @@ _UNLOAD: _Options = (
     | {
         "ALLOWOVERWRITE": _flag,
         "CLEANPATH": _flag,
+        "ENCRYPTED": _encrypted,
         "EXTENSION": _text,
         "HEADER": _flag,
         "MANIFEST": _manifest,
@@ -287,23 +295,15 @@ _UNLOAD: _Options = (
 _SECRETS = {"CREDENTIALS", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN"}
 _REDSHIFT_KNOWS = {*_COPY_S3, *_COPY_DYNAMODB, *_UNLOAD} | set(
     """
-    ACCEPTANYDATE ADDQUOTES AVRO BZIP2 COMPROWS ENCODING ENCRYPTED ESCAPE EXPLICIT_IDS FILLRECORD
+    ACCEPTANYDATE ADDQUOTES AVRO BZIP2 COMPROWS ENCODING ESCAPE EXPLICIT_IDS FILLRECORD
     FIXEDWIDTH IGNOREALLERRORS IGNOREBLANKLINES JSON KMS_KEY_ID LZOP MASTER_SYMMETRIC_KEY ORC
     PARTITION REMOVEQUOTES ROWGROUPSIZE SHAPEFILE SSH TRIMBLANKS ZSTD
     """.split()  # noqa: SIM905 - thirty quotes would hide them
 )
-_FORMATS = ("FORMAT", "CSV", "PARQUET")
-# AWS's page on COPY from columnar data formats lists the few options that go with them.
-_NOT_PARQUET = {*_COPY_S3, *_UNLOAD} - {
-    *_EVERYWHERE,
-    *_FORMATS,
-    "ALLOWOVERWRITE",
-    "CLEANPATH",
-    "COMPUPDATE",
-    "EXTENSION",
-    "PARALLEL",
-    "STATUPDATE",
-}
+# https://docs.aws.amazon.com/redshift/latest/dg/copy-usage_notes-copy-from-columnar.html
+_FORMATS = {*_EVERYWHERE, "FORMAT", "CSV", "PARQUET"}
+_COPY_PARQUET = {*_FORMATS, "COMPUPDATE", "STATUPDATE"}
+_UNLOAD_PARQUET = {*_FORMATS, "ALLOWOVERWRITE", "CLEANPATH", "ENCRYPTED", "EXTENSION", "PARALLEL"}
 
 
 def _options(cursor: _Cursor, known: _Options, purpose: str) -> dict[str, Any]:
@@ -319,17 +319,17 @@ def _options(cursor: _Cursor, known: _Options, purpose: str) -> dict[str, Any]:
                 raise _refused(f"{name} in {purpose}")
             raise _unexpected(token)
         value: object = known[name](cursor)
-        if name in ("CSV", "PARQUET"):
-            name, value = "FORMAT", name
-        if name in found:
+        key, value = ("FORMAT", name) if name in ("CSV", "PARQUET") else (name, value)
+        if key in found:
             raise SqlSyntaxError(f"conflicting or redundant options: {name}")
-        found[name] = value
+        found[key] = value
     if "IAM_ROLE" not in found:
         raise SqlSyntaxError(f"IAM_ROLE is required for {purpose}")
     if "FORMAT" in known and "FORMAT" not in found:
         raise _refused(f"{purpose} without FORMAT AS CSV or PARQUET")
-    if found.get("FORMAT") == "PARQUET" and (wrong := sorted(_NOT_PARQUET & found.keys())):
-        raise _refused(f"{wrong[0]} with FORMAT AS PARQUET")
+    parquet = _COPY_PARQUET if known is _COPY_S3 else _UNLOAD_PARQUET
+    if found.get("FORMAT") == "PARQUET" and (wrong := sorted(found.keys() - parquet)):
+        raise _refused(f"{wrong[0]} in {purpose} as PARQUET")
     return found
 
 
@@ -403,7 +403,7 @@ def _unload(cursor: _Cursor) -> Unload:
         gzip="GZIP" in options,
         extension=options.get("EXTENSION", ""),
         parallel=options.get("PARALLEL", True),
-        max_file_bytes=options.get("MAXFILESIZE", MAX_FILE_BYTES),
+        max_file_bytes=options.get("MAXFILESIZE", int(MAX_FILE_BYTES)),
         manifest="MANIFEST" in options,
         verbose=options.get("MANIFEST") == "VERBOSE",
         allow_overwrite="ALLOWOVERWRITE" in options,

@@ -119,6 +119,55 @@ AS $$ SELECT redshift.remembered('copy', 'id', -1) $$;
 CREATE OR REPLACE FUNCTION pg_catalog.pg_last_unload_count() RETURNS bigint LANGUAGE sql
 AS $$ SELECT redshift.remembered('unload', 'rows', 0) $$;
 
+-- What may come upon code of the client's own runs as the client, by functions that belong to it
+-- and are there only as long as the statement.
+
+CREATE OR REPLACE PROCEDURE redshift.begin_as_client() LANGUAGE plpgsql AS $$
+BEGIN
+    CREATE OR REPLACE FUNCTION pg_temp.redshift_do(statement text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER AS $body$
+    DECLARE
+        done bigint;
+    BEGIN
+        EXECUTE statement;
+        GET DIAGNOSTICS done = ROW_COUNT;
+        RETURN done;
+    END $body$;
+    CREATE OR REPLACE FUNCTION pg_temp.redshift_query(query text) RETURNS SETOF record
+    LANGUAGE plpgsql SECURITY DEFINER AS
+    $body$ BEGIN RETURN QUERY EXECUTE query; END $body$;
+    EXECUTE format('ALTER FUNCTION pg_temp.redshift_do OWNER TO %I', session_user);
+    EXECUTE format('ALTER FUNCTION pg_temp.redshift_query OWNER TO %I', session_user);
+END $$;
+
+CREATE OR REPLACE PROCEDURE redshift.end_as_client() LANGUAGE plpgsql AS $$
+BEGIN
+    DROP FUNCTION pg_temp.redshift_do, pg_temp.redshift_query;
+END $$;
+
+-- Whether a query means the same to whomever runs it: it asks for no user, and names nothing that
+-- others than the cluster's owner (whose id is 10) have defined and that has code to run.
+CREATE OR REPLACE FUNCTION redshift.is_plain(query text) RETURNS boolean LANGUAGE sql AS $$
+    SELECT query !~* '\y(current_|session_user|user|has_)'
+        AND NOT EXISTS (SELECT FROM pg_operator WHERE oprowner <> 10)
+        AND NOT EXISTS (SELECT FROM pg_proc
+                        WHERE proowner <> 10 AND strpos(lower(query), lower(proname)) > 0)
+        AND NOT EXISTS (SELECT FROM pg_class
+                        WHERE relowner <> 10 AND (relkind IN ('v', 'm') OR relrowsecurity)
+                            AND strpos(lower(query), lower(relname)) > 0)
+$$;
+
+-- Whether loading a table runs nothing but what its columns' types do.
+CREATE OR REPLACE FUNCTION redshift.is_plain(target regclass) RETURNS boolean LANGUAGE sql AS $$
+    SELECT NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = target AND NOT tgisinternal)
+        AND NOT EXISTS (SELECT FROM pg_attrdef WHERE adrelid = target AND
+            pg_get_expr(adbin, adrelid) ~* '\y(?!varying|character|numeric)\w+\(|_user|_role')
+        AND NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = target AND contype = 'c'
+                            AND conname !~ '^[0-9]+_bytes_[0-9]+$')
+        AND NOT EXISTS (SELECT FROM pg_index WHERE indrelid = target
+                            AND (indexprs IS NOT NULL OR indpred IS NOT NULL))
+$$;
+
 -- COPY
 
 CREATE OR REPLACE PROCEDURE redshift.fail(message text, code text) LANGUAGE plpgsql AS $$
@@ -242,10 +291,14 @@ BEGIN
             ' for details.', redshift.short(target) USING ERRCODE = 'XX000';
     END IF;
     IF NOT (plan->>'no_load')::boolean THEN
-        EXECUTE format('INSERT INTO %s (%s) SELECT %s FROM pg_temp.redshift_rows'
+        EXECUTE format('GRANT SELECT ON pg_temp.redshift_rows, pg_temp.redshift_bad TO %I',
+                       session_user);
+        CALL redshift.begin_as_client();
+        loaded := pg_temp.redshift_do(format(
+            'INSERT INTO %s (%s) SELECT %s FROM pg_temp.redshift_rows'
             ' WHERE number NOT IN (SELECT number FROM pg_temp.redshift_bad)',
-            target, redshift.names(columns), casts);
-        GET DIAGNOSTICS loaded = ROW_COUNT;
+            target, redshift.names(columns), casts));
+        CALL redshift.end_as_client();
     END IF;
     DROP TABLE pg_temp.redshift_rows, pg_temp.redshift_bad;
     IF rejected > 0 THEN
@@ -334,7 +387,7 @@ DECLARE
     target regclass := redshift.target(plan->>'table');
     columns jsonb := redshift.columns(target, plan->'columns');
     query_id bigint := nextval('redshift.query_ids');
-    as_files boolean := plan->>'options' IS NOT NULL AND ((plan->>'round_decimals')::boolean
+    as_files boolean := plan->>'options' IS NOT NULL AND redshift.is_plain(target) AND ((plan->>'round_decimals')::boolean
         OR (plan->>'parquet')::boolean OR NOT jsonb_path_exists(columns, '$[*].scale ? (@ != null)'));
     loaded bigint;
 BEGIN
@@ -358,29 +411,32 @@ END $$;
 
 -- UNLOAD
 
--- Plan the query as the client, who must be allowed to read all of it.
-CREATE OR REPLACE PROCEDURE redshift.unload(plan jsonb) LANGUAGE plpgsql AS $$
-BEGIN
-    EXECUTE 'EXPLAIN ' || (plan->>'query');
-    CALL redshift.send(plan);
-END $$;
-
-CREATE OR REPLACE PROCEDURE redshift.send(plan jsonb) LANGUAGE plpgsql SECURITY DEFINER AS $$
+CREATE OR REPLACE PROCEDURE redshift.unload(plan jsonb) LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
     number bigint;
     unloaded bigint;
+    query text := plan->>'query';
     columns jsonb := '[]';
-    failure jsonb;
 BEGIN
-    IF (plan->>'verbose')::boolean OR (plan->>'parquet')::boolean THEN
-        EXECUTE format('CREATE TEMP TABLE redshift_shape AS %s WITH NO DATA', plan->>'query');
+    CALL redshift.begin_as_client();
+    -- The client must be allowed to read all of it.
+    PERFORM pg_temp.redshift_do('EXPLAIN ' || query);
+    IF (plan->>'verbose')::boolean OR (plan->>'parquet')::boolean OR NOT redshift.is_plain(query)
+    THEN
+        PERFORM pg_temp.redshift_do(
+            format(E'CREATE TEMP TABLE redshift_shape AS %s\n WITH NO DATA', query));
         columns := redshift.columns('pg_temp.redshift_shape', '[]');
         DROP TABLE pg_temp.redshift_shape;
+    END IF;
+    IF NOT redshift.is_plain(query) THEN
+        query := format('SELECT * FROM pg_temp.redshift_query(%L) AS unloaded (%s)', query,
+            (SELECT string_agg(format('%I %s', c->>'name', c->>'type'), ', ' ORDER BY place)
+             FROM jsonb_array_elements(columns) WITH ORDINALITY AS listed(c, place)));
     END IF;
     number := redshift.ask(jsonb_build_object('do', 'unload', 'plan', plan, 'columns', columns));
     BEGIN
         EXECUTE format(E'COPY (%s\n) TO %L (FORMAT csv, ENCODING ''UTF8'', HEADER %s, NULL %L,'
-                       ' DELIMITER %L)', plan->>'query', redshift.place('data'), plan->>'header',
+                       ' DELIMITER %L)', query, redshift.place('data'), plan->>'header',
                        plan->>'null_as', plan->>'delimiter');
         GET DIAGNOSTICS unloaded = ROW_COUNT;
     EXCEPTION WHEN OTHERS THEN
@@ -390,6 +446,7 @@ BEGIN
         END IF;
         RAISE;
     END;
+    CALL redshift.end_as_client();
     PERFORM redshift.ask(jsonb_build_object('do', 'finish', 'rows', unloaded));
     CALL redshift.remember('unload', number, unloaded);
     RAISE INFO 'UNLOAD completed, % record(s) unloaded successfully.', unloaded;
@@ -470,5 +527,5 @@ CREATE OR REPLACE FUNCTION pg_catalog.dateadd(part text, amount bigint, moment t
 RETURNS timestamp LANGUAGE sql IMMUTABLE AS $$ SELECT moment + amount * redshift.unit(part) $$;
 
 REVOKE EXECUTE ON ALL ROUTINES IN SCHEMA redshift FROM PUBLIC;
-GRANT EXECUTE ON ROUTINE redshift.copy, redshift.unload, redshift.send, redshift.fail,
+GRANT EXECUTE ON ROUTINE redshift.copy, redshift.unload, redshift.fail,
     redshift.remembered, redshift.too_long, redshift.unit TO PUBLIC;

@@ -5,15 +5,18 @@ Belongs here: names, parts, headers, counts, the manifest. Does not belong here:
 https://docs.aws.amazon.com/redshift/latest/dg/r_UNLOAD.html
 """
 
+import io
 import itertools
+import time
 from collections.abc import Iterator, Sequence
-from typing import IO, Any
+from typing import Any
 
 from aws_orders.local.redshift import parquet, storage
 from aws_orders.local.redshift.errors import RedshiftError
 from aws_orders.local.redshift.statements import Unload
 
 CHUNK = 1024 * 1024
+_PAUSE_SECONDS = 0.001
 SLICES = 2
 """How many files PARALLEL ON writes at once: as many as the smallest cluster's slices."""
 
@@ -27,7 +30,7 @@ class Unloading:
         self._slices = [_Slice(unload, n) for n in range(SLICES if unload.parallel else 1)]
         self._require_empty()
 
-    def take(self, rows: IO[bytes]) -> None:
+    def take(self, rows: io.RawIOBase) -> None:
         """Read rows to their end and write them; raise RedshiftError where that fails."""
         if self._unload.parquet:
             self._slices[0].write(parquet.from_csv(rows, self._columns))
@@ -163,7 +166,7 @@ class _Slice:
         self.parts.append(_Part(url, unload, self.header))
 
 
-def _whole_rows(source: IO[bytes]) -> Iterator[bytes]:
+def _whole_rows(source: io.RawIOBase) -> Iterator[bytes]:
     """Yield what is read, cut at the ends of rows."""
     held = b""
     while piece := source.read(CHUNK):
@@ -172,6 +175,9 @@ def _whole_rows(source: IO[bytes]) -> Iterator[bytes]:
         held = data[end:]
         if end:
             yield data[:end]
+        # PostgreSQL writes 4 KiB at a time, which wait in the pipe: what is read at once spares
+        # both sides to be woken for each.
+        time.sleep(_PAUSE_SECONDS)
     if held:
         yield held
 
