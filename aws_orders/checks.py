@@ -15,7 +15,6 @@ from aws_orders import rules, sql
 from aws_orders.assets.reporting import RETRIES, check_result, stop_if_blocked, work
 from aws_orders.contract import ORDERS, ORDERS_LOADS, ORDERS_REJECTED, PRODUCTS
 from aws_orders.preview import table
-from aws_orders.resources.dynamodb import DynamoDBResource
 from aws_orders.resources.redshift import RedshiftResource, Session
 from aws_orders.rules import Rule
 from aws_orders.settings import QUARANTINE_PREFIX, Settings
@@ -65,40 +64,25 @@ def _selected(
     stop_if_blocked(checked, chosen)
 
 
-SAME_COUNT = dg.AssetCheckSpec(
-    "dynamodb_has_as_many",
-    asset="redshift_products",
-    description="Redshift has as many products as the DynamoDB table.",
-    blocking=True,
-)
-PRODUCT_CHECKS = [*specs("redshift_products", rules.PRODUCT_RULES), SAME_COUNT]
+PRODUCT_CHECKS = specs("redshift_products", rules.PRODUCT_RULES)
 
 
 @dg.multi_asset_check(specs=PRODUCT_CHECKS, retry_policy=RETRIES, can_subset=True)
 def products_checks(
-    context: dg.AssetCheckExecutionContext,
-    settings: Settings,
-    dynamodb: DynamoDBResource,
-    redshift: RedshiftResource,
+    context: dg.AssetCheckExecutionContext, redshift: RedshiftResource
 ) -> Iterator[dg.AssetCheckResult]:
-    """The products in Redshift: their ids, their names, and whether all are there."""
+    """The products in Redshift: their ids and their names."""
     schema = redshift.schema_name
 
     def look(session: Session) -> list[dg.AssetCheckResult]:
         session.execute(sql.create_table(schema, PRODUCTS))
-        rows, found = _apply(
+        _, found = _apply(
             "redshift_products", rules.PRODUCT_RULES, rules.PRODUCTS_SCAN, session, schema
         )
-        return [*found, _same_count(rows, dynamodb, settings)]
+        return found
 
     with work():
         yield from _selected(context, PRODUCT_CHECKS, redshift.run(look))
-
-
-def _same_count(rows: int, dynamodb: DynamoDBResource, settings: Settings) -> dg.AssetCheckResult:
-    items = dynamodb.count(dynamodb.get_client(), settings.products_table)
-    told = f"Redshift has {rows:,} products, the DynamoDB table {items:,}."
-    return check_result(SAME_COUNT, abs(rows - items), told, {"Redshift": rows, "DynamoDB": items})
 
 
 LEDGER_AGREES = dg.AssetCheckSpec(

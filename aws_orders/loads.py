@@ -149,6 +149,14 @@ class _Plan:
 class CountMismatchError(Exception):
     """Redshift's COPY saw another number of items than DynamoDB holds, time and again."""
 
+    def __init__(self, table: str, copied: int, counted: int) -> None:
+        super().__init__(
+            f"COPY from dynamodb://{table} brought {copied} items, DynamoDB counts {counted}, "
+            f"{COUNT_ATTEMPTS} times. Is something else writing to the table? Run again once it is "
+            "quiet; Redshift's products are as they were."
+        )
+        self.difference = abs(copied - counted)
+
 
 def load_products(
     redshift: RedshiftResource,
@@ -180,11 +188,7 @@ def load_products(
                 return copied
             if attempt < COUNT_ATTEMPTS:
                 sleep(2**attempt * random.uniform(0.25, 0.5))  # noqa: S311
-        raise CountMismatchError(
-            f"COPY from dynamodb://{dynamodb_table} brought {copied} items, DynamoDB counts "
-            f"{counted}, {COUNT_ATTEMPTS} times. Is something else writing to the table? "
-            "Run again once it is quiet; Redshift's products are as they were."
-        )
+        raise CountMismatchError(dynamodb_table, copied, counted)
 
     return redshift.run(work)
 

@@ -1,15 +1,18 @@
 """Checks: each is seen to fail, says how many and which, and a blocking one stops publication."""
 
+import uuid
 from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
 import pytest
 
-from aws_orders import publication
+from aws_orders import loads, publication
 from aws_orders.assets.detailed_orders import OUTPUT_CHECKS
+from aws_orders.assets.products import SAME_COUNT
 from aws_orders.checks import ORDER_CHECKS, PRODUCT_CHECKS
 from aws_orders.definitions import defs
+from aws_orders.resources.dynamodb import DynamoDBResource
 from aws_orders_tests.conftest import ORDERS_CSV, PRODUCTS_CSV, Platform
 
 INSERT = (
@@ -30,7 +33,6 @@ BROKEN_PRODUCTS = {
         1,
         ["| 7 |", "Hale"],
     ),
-    "dynamodb_has_as_many": ("DELETE FROM products WHERE product_id > 1", 2, ["has 1", "table 3"]),
 }
 BROKEN_ORDERS = {
     "orders_have_ids": (
@@ -77,14 +79,14 @@ def told(found: dg.AssetCheckEvaluation) -> str:
 
 
 def test_every_check_is_one_that_is_seen_to_fail_here() -> None:
-    broken = {*BROKEN_PRODUCTS, *BROKEN_ORDERS, *BROKEN_FILES, "columns_are_as_before"}
+    broken = {*BROKEN_PRODUCTS, *BROKEN_ORDERS, *BROKEN_FILES}
     keys = defs.resolve_asset_graph().asset_check_keys
-    assert {key.name for key in keys} == broken
+    assert {key.name for key in keys} == broken | {"columns_are_as_before", "dynamodb_has_as_many"}
 
 
 def test_where_all_is_well_every_check_passes(platform: Platform) -> None:
     found = platform.checks()
-    assert len(found) == len(BROKEN_PRODUCTS) + len(BROKEN_ORDERS) + len(OUTPUT_CHECKS) + 1
+    assert len(found) == len(BROKEN_PRODUCTS) + len(BROKEN_ORDERS) + len(OUTPUT_CHECKS) + 2
     assert [name for name, check in found.items() if not check.passed] == []
     assert "```sql\nSELECT" in found["totals_add_up"].metadata["SQL to see all"].value
 
@@ -111,9 +113,8 @@ def test_a_check_fails_by_how_many_and_which_rows_and_the_query_finds_them(
 
 
 def test_only_what_may_not_be_published_blocks() -> None:
-    blocking = {
-        spec.name for spec in (*PRODUCT_CHECKS, *ORDER_CHECKS, *OUTPUT_CHECKS) if spec.blocking
-    }
+    specs = (*PRODUCT_CHECKS, SAME_COUNT, *ORDER_CHECKS, *OUTPUT_CHECKS)
+    blocking = {spec.name for spec in specs if spec.blocking}
     assert blocking == {
         "product_ids_are_unique",
         "dynamodb_has_as_many",
@@ -205,6 +206,28 @@ def test_a_file_that_is_not_what_the_warehouse_holds_is_not_published(
     assert not found[name].passed
     assert [word for word in words if word not in told(found[name])] == []
     assert (platform.detailed, platform.unmatched) == before
+
+
+# --- What COPY brings from DynamoDB --------------------------------------------------------------
+
+
+def test_another_count_than_dynamodbs_is_told_and_nothing_is_replaced(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform.refresh()
+    monkeypatch.setattr(loads, "COUNT_ATTEMPTS", 2)
+    count = DynamoDBResource.count
+
+    def count_while_others_write(dynamodb: DynamoDBResource, client: Any, table: str) -> int:
+        item = {"product_id": {"N": str(uuid.uuid4().int % 10**9)}, "product_name": {"S": "new"}}
+        client.put_item(TableName=table, Item=item)
+        return count(dynamodb, client, table)
+
+    monkeypatch.setattr(DynamoDBResource, "count", count_while_others_write)
+    check = platform.checks("refresh_products")["dynamodb_has_as_many"]
+    assert (check.passed, check.metadata["at fault"].value) == (False, 1)
+    assert "Is something else writing to the table?" in told(check)
+    assert platform.query("SELECT count(*) FROM products") == [(3,)]
 
 
 # --- Drift of columns ---------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from aws_orders.assets.reporting import (
     RETRIES,
     TAGS,
     Reports,
+    check_result,
     columns_check,
     columns_result,
     preview_of_table,
@@ -18,7 +19,7 @@ from aws_orders.assets.reporting import (
 from aws_orders.contract import PRODUCTS
 from aws_orders.intake import receive_products
 from aws_orders.lineage import column_lineage, column_sources
-from aws_orders.loads import load_products
+from aws_orders.loads import CountMismatchError, load_products
 from aws_orders.preview import ROWS, first_rows, table
 from aws_orders.product_sync import sync_products
 from aws_orders.resources.dynamodb import DynamoDBResource, Item
@@ -26,6 +27,12 @@ from aws_orders.resources.redshift import RedshiftResource
 from aws_orders.settings import RAW_PRODUCTS, Settings
 
 RAW_COLUMNS = columns_check("raw_products_csv")
+SAME_COUNT = dg.AssetCheckSpec(
+    "dynamodb_has_as_many",
+    asset="redshift_products",
+    description="COPY brought as many products as the DynamoDB table has.",
+    blocking=True,
+)
 
 
 class SyncConfig(dg.Config):
@@ -131,22 +138,28 @@ def _values(item: Item) -> list[str]:
     metadata={**schema(PRODUCTS.columns), **column_sources("redshift_products")},
     retry_policy=RETRIES,
     pool="redshift_products",
+    check_specs=[SAME_COUNT],
 )
 def redshift_products(
     settings: Settings, dynamodb: DynamoDBResource, redshift: RedshiftResource
-) -> dg.MaterializeResult[None]:
+) -> Reports:
     """The products in Redshift, copied from DynamoDB by Redshift itself.
 
     The copy is counted against DynamoDB before it replaces, in one transaction, what was there.
     """
     with work() as watch:
         client = dynamodb.get_client()
-        rows = load_products(
-            redshift,
-            settings.products_table,
-            lambda: dynamodb.count(client, settings.products_table),
-        )
-        return dg.MaterializeResult(
+        try:
+            rows = load_products(
+                redshift,
+                settings.products_table,
+                lambda: dynamodb.count(client, settings.products_table),
+            )
+        except CountMismatchError as error:
+            yield check_result(SAME_COUNT, error.difference, str(error))
+            raise
+        yield check_result(SAME_COUNT, 0, f"Both have {rows:,} products.")
+        yield dg.MaterializeResult(
             metadata=watch.metadata(
                 rows,
                 {
