@@ -20,7 +20,6 @@ import os
 import select
 import shutil
 import threading
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,7 +36,7 @@ log = logging.getLogger(__name__)
 # Relative to PostgreSQL's data directory, in which the server runs. What has such a name there,
 # PostgreSQL deletes when it starts.
 _PLACE = Path("base/pgsql_tmp")
-_OPENING_SECONDS = 30
+_OPENING_SECONDS = 0.0005
 _PIPE_BYTES = 1024 * 1024
 
 Request = dict[str, Any]
@@ -95,10 +94,10 @@ class Desk:
     def _carry_out(self, request: Request) -> None:
         match request["do"]:
             case "send_files":
-                self._send(request, file_pieces(Copy(**_plan(request, "options"))))
+                self._send(request, file_pieces(Copy(**_plan(request, "as_is"))))
             case "send_rows":
                 columns = request["columns"]
-                self._send(request, row_pieces(Copy(**_plan(request, "options")), columns))
+                self._send(request, row_pieces(Copy(**_plan(request, "as_is")), columns))
             case "record":
                 bootstrap.record(request["database"], request["rows"])
                 self._say("ready", request)
@@ -143,17 +142,15 @@ class Desk:
             self._say("done", request, failure)
 
     def _opened_by_reader(self) -> int | None:
-        """Return the data pipe, once PostgreSQL reads it; None where it does not come to that."""
-        deadline = time.monotonic() + _OPENING_SECONDS
-        while not self._closed and time.monotonic() < deadline:
+        """Return the data pipe, once PostgreSQL reads it; None where it asks something else."""
+        while not select.select([self._requests], [], [], _OPENING_SECONDS)[0]:
             try:
                 descriptor = os.open(self._place / "data", os.O_WRONLY | os.O_NONBLOCK)
             except OSError:  # ENXIO: nobody reads yet
-                time.sleep(0.0005)
-            else:
-                os.set_blocking(descriptor, True)
-                _widen(descriptor)
-                return descriptor
+                continue
+            os.set_blocking(descriptor, True)
+            _widen(descriptor)
+            return descriptor
         return None
 
     def _receive(self, request: Request, unloading: Unloading) -> None:
@@ -162,11 +159,11 @@ class Desk:
             _widen(descriptor)
             self._say("ready", request)
             poll = select.poll()
-            poll.register(pipe, select.POLLIN)
-            deadline = time.monotonic() + _OPENING_SECONDS
-            while not poll.poll(100):  # until PostgreSQL writes
-                if self._closed or time.monotonic() > deadline:
-                    return
+            for number in (descriptor, self._requests):
+                poll.register(number, select.POLLIN)
+            # Where PostgreSQL asks something else before it writes, its query failed at once.
+            if descriptor not in dict(poll.poll()):
+                return
             os.set_blocking(descriptor, True)
             try:
                 unloading.take(pipe)

@@ -124,17 +124,14 @@ def _call(statement: Sequence[Token]) -> str:
 
 
 def _plan(copy: Copy) -> dict[str, object]:
-    """Return the plan, and how PostgreSQL may read the files as they are, where it may."""
-    options = f"FORMAT csv, ENCODING 'UTF8', DELIMITER {_literal(copy.delimiter)}"
-    if not copy.parquet:
-        options += f", QUOTE {_literal(copy.quote)}"
+    """Return the plan, and whether PostgreSQL may try to read the files as they are."""
     as_is = (
         copy.source.startswith("s3://")
         and copy.null_as in ("", "\\N")
         and copy.delimiter != copy.quote
         and not (copy.blanks_as_null or copy.no_load)
     )
-    return asdict(copy) | {"options": options if as_is else None}
+    return asdict(copy) | {"as_is": as_is}
 
 
 def _literal(text: str) -> str:

@@ -245,10 +245,11 @@ END $$;
 CREATE OR REPLACE FUNCTION redshift.load_files(plan jsonb, columns jsonb, target regclass)
 RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
-    options text := plan->>'options';
+    options text := format('FORMAT csv, ENCODING ''UTF8'', DELIMITER %L', plan->>'delimiter');
     forced text;
 BEGIN
     IF NOT (plan->>'parquet')::boolean THEN
+        options := options || format(', QUOTE %L', plan->>'quote');
         SELECT string_agg(format(', FORCE_%s (%s)', rule, listed), '') INTO forced
         FROM (SELECT CASE WHEN (c->>'text')::boolean AND NOT (plan->>'empty_as_null')::boolean
                           THEN 'NOT_NULL' ELSE 'NULL' END AS rule,
@@ -284,7 +285,7 @@ BEGIN
         'pg_temp.redshift_rows', 'ENCODING ''UTF8''');
     EXECUTE format('CREATE TEMP TABLE redshift_bad AS SELECT * FROM'
         ' (SELECT *, coalesce(fault, CASE %s END) AS wrong FROM pg_temp.redshift_rows) AS judged'
-        ' WHERE wrong IS NOT NULL LIMIT %s', faults, plan->>'max_errors');
+        ' WHERE wrong IS NOT NULL LIMIT %L', faults, plan->>'max_errors');
     rejected := redshift.record(columns, target, query_id);
     IF rejected >= (plan->>'max_errors')::bigint THEN
         RAISE EXCEPTION 'Load into table ''%'' failed.  Check ''sys_load_error_detail'' system table'
@@ -387,7 +388,7 @@ DECLARE
     target regclass := redshift.target(plan->>'table');
     columns jsonb := redshift.columns(target, plan->'columns');
     query_id bigint := nextval('redshift.query_ids');
-    as_files boolean := plan->>'options' IS NOT NULL AND redshift.is_plain(target) AND ((plan->>'round_decimals')::boolean
+    as_files boolean := (plan->>'as_is')::boolean AND redshift.is_plain(target) AND ((plan->>'round_decimals')::boolean
         OR (plan->>'parquet')::boolean OR NOT jsonb_path_exists(columns, '$[*].scale ? (@ != null)'));
     loaded bigint;
 BEGIN
@@ -436,7 +437,7 @@ BEGIN
     number := redshift.ask(jsonb_build_object('do', 'unload', 'plan', plan, 'columns', columns));
     BEGIN
         EXECUTE format(E'COPY (%s\n) TO %L (FORMAT csv, ENCODING ''UTF8'', HEADER %s, NULL %L,'
-                       ' DELIMITER %L)', query, redshift.place('data'), plan->>'header',
+                       ' DELIMITER %L)', query, redshift.place('data'), (plan->>'header')::boolean::text,
                        plan->>'null_as', plan->>'delimiter');
         GET DIAGNOSTICS unloaded = ROW_COUNT;
     EXCEPTION WHEN OTHERS THEN
