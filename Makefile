@@ -42,8 +42,8 @@ format: $(READY) ## Format the code
 reset: $(READY) ## Forget what runs have kept under .aws_orders/
 	@$(BIN)/aws-orders reset
 
-clean: ## Remove the virtual environment
-	rm -rf $(VENV)
+clean: ## Remove the virtual environments
+	rm -rf $(VENV) $(VENV)-checkov
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
