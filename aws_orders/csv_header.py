@@ -28,7 +28,10 @@ def parse_header(first_line: bytes, where: str) -> tuple[str, ...]:
     except UnicodeDecodeError as error:
         byte = first_line[error.start]
         raise _unreadable(where, f"byte 0x{byte:02x} at position {error.start}") from error
-    names = tuple(name.strip().lower() for name in next(csv.reader([line]), []))
+    try:
+        names = tuple(name.strip().lower() for name in next(csv.reader([line]), []))
+    except csv.Error as error:  # a lone CR, for one: line ends of long ago
+        raise _unreadable(where, str(error)) from error
     if not any(names):
         raise DataError(
             "The file is empty.",
@@ -84,6 +87,8 @@ class Record:
 def records_at_lines(lines: Iterable[bytes], wanted: Sequence[int]) -> Iterator[Record]:
     """Yield the record that each wanted line belongs to; an empty one where there is none.
 
+    What is no CSV at all has a text, but no fields.
+
     Args:
         lines: A file's lines, read no further than is needed.
         wanted: Numbers of lines in rising order; 1 is the first of `lines`.
@@ -100,8 +105,12 @@ def records_at_lines(lines: Iterable[bytes], wanted: Sequence[int]) -> Iterator[
     for line in wanted:
         while reader.line_num < line:
             read.clear()
-            fields = next(reader, None)
-            record = Record(tuple(fields or ()), "".join(read).rstrip("\r\n"))
-            if fields is None:
+            try:
+                fields = next(reader)
+            except csv.Error:
+                fields = []
+            except StopIteration:
+                record = Record((), "")
                 break
+            record = Record(tuple(fields), "".join(read).rstrip("\r\n"))
         yield record
