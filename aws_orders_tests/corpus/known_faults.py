@@ -14,6 +14,8 @@ UNREAD_GZIP = "the gzip module's or Redshift's error is passed on, without what 
 PREVIEW_FAILS = "the preview in s3_orders fails first, without a word of the file"
 POSTGRES_READS_IT = "PostgreSQL takes it for a number, the laptop's Redshift too; Redshift does not"
 
+WRONG_ENCODING = "urllib3's error is passed on, and tried again in vain, without the address"
+
 KNOWN_FAULTS: dict[str, str] = {
     "no header": SHOWS_ADDRESSES,
     "column cut off by a quote": SHOWS_ADDRESSES,
@@ -34,6 +36,13 @@ KNOWN_FAULTS: dict[str, str] = {
     "id with underscores": POSTGRES_READS_IT,
     "id in hexadecimal": POSTGRES_READS_IT,
     "price that is NaN": POSTGRES_READS_IT,
+    "products: lines that end with CR alone": UNREAD_CSV,
+    "orders: lines that end with CR alone": UNREAD_CSV,
+    "orders: no header": SHOWS_ADDRESSES,
+    "orders: empty column name": HEADER_REACHES_REDSHIFT,
+    "address: bracket that is not closed": "urllib's ValueError is passed on as it is",
+    "http: no gzip, though it is said to be": WRONG_ENCODING,
+    "http: gzip cut off between two lines": "urllib3 does not ask for gzip's end: rows are lost",
     "no total": "no check asks for a total",
 }
 

@@ -17,7 +17,7 @@ FAULTY_HEADERS: dict[str, tuple[str | bytes, list[str]]] = {
         ["line 1", "lacks order_id", "order_id;customer_name", "Correct the header"],
     ),
     "tabs": (GOOD.replace(",", "\t"), ["line 1", "lacks order_id, customer_name"]),
-    "no header": (f"{ADA}\n{bo()}\n", ["line 1", "expected: order_id, customer_name"]),
+    "no header": (f"{bo(order_id='7')}\n{ADA}\n", ["line 1", "expected: order_id, customer_name"]),
     "blank line first": ("\n" + GOOD, ["expected: a header line", "found:    no header"]),
     "title above the header": ("Orders of May\n" + GOOD, ["line 1", "found:    orders of may"]),
     "spreadsheet's separator line": ("sep=,\n" + GOOD, ["line 1", "found:    sep=,"]),
