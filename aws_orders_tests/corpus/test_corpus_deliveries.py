@@ -23,6 +23,7 @@ from aws_orders_tests.corpus.orders_file import ADA, ADDRESSES, HEADER, bo, orde
 from aws_orders_tests.corpus.refused_files import FAULTY_GZIP, FAULTY_HEADERS, OTHER_THINGS
 
 QUARANTINE = {"on_bad_rows": "QUARANTINE", "max_bad_share": 0.9}
+ROW_LETTERS = 60_000
 EARLIER = "900,Eva,eva@example.org,1,1.00,1,1.00"
 STATE = """
     SELECT orders::text FROM orders UNION ALL SELECT orders_loads::text FROM orders_loads
@@ -124,11 +125,13 @@ def test_a_row_that_cannot_be_loaded_fails_the_load_or_is_set_apart_with_place_a
     assert rows(warehouse) == sorted(loaded)
     kept = set_apart(warehouse)
     assert {row["delivery"] for row in kept} == {"input/orders/broken.csv"}
-    assert [(int(row["line"]), row["column"], row["value"], row["row"]) for row in kept] == [
-        (fault.line, fault.column, fault.value, _text(fault, content)) for fault in faults
+    assert [(int(row["line"]), row["column"], row["value"]) for row in kept] == [
+        (fault.line, fault.column, fault.value) for fault in faults
     ]
     for row, fault in zip(kept, faults, strict=True):
         assert fault.reason in row["reason"]
+        # What an open quote swallows may be kept in part: nobody can hold all of a long file.
+        assert row["row"][:ROW_LETTERS] == _text(fault, content)[:ROW_LETTERS]
 
 
 def _assert_told(told: str, platform: Platform, faults: Sequence[Apart]) -> None:
