@@ -105,12 +105,18 @@ def orders_checks(
     context: dg.AssetCheckExecutionContext, settings: Settings, redshift: RedshiftResource
 ) -> Iterator[dg.AssetCheckResult]:
     """The orders in Redshift: their values, their products, the ledger, and the quarantine."""
+    with work():
+        yield from _selected(context, ORDER_CHECKS, examine_orders(settings, redshift))
+
+
+def examine_orders(settings: Settings, redshift: RedshiftResource) -> list[dg.AssetCheckResult]:
+    """Return what all checks of the orders find, in one snapshot."""
     schema = redshift.schema_name
 
     def look(session: Session) -> list[dg.AssetCheckResult]:
         for needed in (ORDERS, ORDERS_LOADS, ORDERS_REJECTED, PRODUCTS):
             session.execute(sql.create_table(schema, needed))
-        with session.transaction():  # one snapshot: another run may load meanwhile
+        with session.transaction():  # another run may load meanwhile
             rows, found = _apply(
                 "redshift_orders", rules.ORDER_RULES, rules.ORDERS_SCAN, session, schema
             )
@@ -120,8 +126,7 @@ def orders_checks(
                 _none_quarantined(session, schema, settings),
             ]
 
-    with work():
-        yield from _selected(context, ORDER_CHECKS, redshift.run(look))
+    return redshift.run(look)
 
 
 def _ledger_agrees(rows: int, session: Session, schema: str) -> dg.AssetCheckResult:

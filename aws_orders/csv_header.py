@@ -10,9 +10,14 @@ from dataclasses import dataclass
 
 from aws_orders.contract import Table
 from aws_orders.errors import DataError
+from aws_orders.masking import masked
 
 # A first line longer than this is no header but a file without line ends.
 MAX_HEADER_BYTES = 64 * 1024
+# https://docs.aws.amazon.com/redshift/latest/dg/r_names.html and r_CREATE_TABLE_usage.html
+MAX_NAME_BYTES, MAX_COLUMNS = 127, 1600
+# As much as is kept of a record's text: an unclosed quote makes one of all that follows.
+MAX_TEXT = 64 * 1024
 
 
 def parse_header(first_line: bytes, where: str) -> tuple[str, ...]:
@@ -40,6 +45,12 @@ def parse_header(first_line: bytes, where: str) -> tuple[str, ...]:
             found="no header",
             fix="Have the sender deliver the whole file.",
         )
+    if not all(names):
+        raise _unreadable(where, f"no name for column {names.index('') + 1}")
+    if len(names) > MAX_COLUMNS:
+        raise _unreadable(where, f"{len(names)} columns, where Redshift takes {MAX_COLUMNS}")
+    if long := [name for name in names if len(name.encode()) > MAX_NAME_BYTES]:
+        raise _unreadable(where, f"a name of {len(long[0].encode())} bytes")
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise _unreadable(where, f"{', '.join(repeated)} more than once")
     return names
@@ -67,7 +78,8 @@ def check_header(header: tuple[str, ...], table: Table, where: str) -> tuple[str
             f"The header lacks {', '.join(missing)}.",
             where=f"{where}, line 1",
             expected=", ".join(table.expected) + " (in any order)",
-            found=", ".join(header),
+            # A file without a header has an order there.
+            found=", ".join(masked("", name) for name in header),
             fix="Correct the header, or have the sender add the column, and deliver again.",
         )
     return tuple(name for name in header if name not in table.names)
@@ -100,17 +112,19 @@ def records_at_lines(lines: Iterable[bytes], wanted: Sequence[int]) -> Iterator[
             read.append(line.decode("utf-8", "backslashreplace"))
             yield read[-1]
 
-    reader = csv.reader(remembered())
+    source = remembered()
+    reader, passed = csv.reader(source), 0
     record = Record((), "")
     for line in wanted:
-        while reader.line_num < line:
+        while passed + reader.line_num < line:
             read.clear()
+            fields: list[str] | None
             try:
-                fields = next(reader)
-            except csv.Error:
-                fields = []
-            except StopIteration:
-                record = Record((), "")
+                fields = next(reader, None)
+            except csv.Error:  # a CR in a field, or an open quote: its text is all that is known
+                fields, passed = [], passed + reader.line_num
+                reader = csv.reader(source)
+            record = Record(tuple(fields or ()), "".join(read).rstrip("\r\n")[:MAX_TEXT])
+            if fields is None:
                 break
-            record = Record(tuple(fields), "".join(read).rstrip("\r\n"))
         yield record

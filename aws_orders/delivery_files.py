@@ -6,6 +6,7 @@ Their rows as a whole are Redshift's to read. What a header must have is `contra
 
 import gzip
 import io
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import IO, TYPE_CHECKING, cast
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
+NO_GZIP = (gzip.BadGzipFile, EOFError, zlib.error)
+
+
 def read_header(s3: "S3Client", uri: str) -> tuple[str, ...]:
     """Read a delivery's first line and check it: IGNOREHEADER skips it without a look.
 
@@ -37,17 +41,35 @@ def read_header(s3: "S3Client", uri: str) -> tuple[str, ...]:
     try:
         with _lines(s3, uri) as lines:
             line = lines.readline(MAX_HEADER_BYTES + 1)
-    except (gzip.BadGzipFile, EOFError) as error:
-        raise DataError(
-            "The file is not gzip, though its name says so.",
-            where=uri,
-            expected="gzipped CSV",
-            found=str(error),
-            fix="Deliver the file again, gzipped, or name it .csv.",
-        ) from error
+    except NO_GZIP as error:
+        raise _no_gzip(uri, error) from error
     header = parse_header(line, uri)
     check_header(header, ORDERS, uri)
     return header
+
+
+def check_gzip(s3: "S3Client", uri: str) -> None:
+    """Read a gzipped delivery to its end.
+
+    Raises:
+        DataError: it is cut off or damaged.
+    """
+    try:
+        with _lines(s3, uri) as content:
+            while content.read(1024 * 1024):
+                pass
+    except NO_GZIP as error:
+        raise _no_gzip(uri, error) from error
+
+
+def _no_gzip(uri: str, error: Exception) -> DataError:
+    return DataError(
+        "The file is not gzip, though its name says so, or not all of it.",
+        where=uri,
+        expected="gzipped CSV",
+        found=str(error),
+        fix="Deliver the file again, gzipped, or name it .csv.",
+    )
 
 
 def read_records(

@@ -4,9 +4,11 @@ Opening one gives a stream and a version; what is done with it is the assets' bu
 is never held in memory.
 """
 
+import gzip
 import hashlib
 import random
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -69,7 +71,16 @@ def open_feed(url: str, s3: "S3Client") -> Iterator[Feed]:
     Raises:
         DataError: nothing can be read there, after retries where they may help.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise DataError(
+            "The feed cannot be read.",
+            where=url,
+            expected="a readable file at an http(s):// or s3:// URL or a path",
+            found=str(error),
+            fix="Check the feed's address.",
+        ) from error
     match parts.scheme:
         case "http" | "https":
             with _open_http(url) as feed:
@@ -90,9 +101,16 @@ def _open_http(url: str) -> Iterator[Feed]:
 
     with requests.Session() as session, _request(session, "GET", url) as response:
         version = _http_version(url, response)
-        # Bodies compressed on the way are undone here; a body cut short raises.
-        response.raw.decode_content = True
-        yield Feed(cast("IO[bytes]", response.raw), version)
+        # A body cut short raises. One compressed on the way is undone here, since urllib3 would
+        # take what ends too early for the whole.
+        stream = cast("IO[bytes]", response.raw)
+        if response.headers.get("Content-Encoding", "identity").lower() == "identity":
+            yield Feed(stream, version)
+            return
+        try:
+            yield Feed(cast("IO[bytes]", gzip.GzipFile(fileobj=stream)), version)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            _unreachable(url, f"Content-Encoding gzip, but: {error}", error)
 
 
 def _http_version(url: str, response: "requests.Response") -> str | None:
@@ -114,6 +132,7 @@ def _request(session: "requests.Session", method: str, url: str) -> "requests.Re
             response = session.request(
                 method,
                 url,
+                headers={"Accept-Encoding": "gzip"},
                 stream=True,
                 timeout=(CONNECT_SECONDS, READ_SECONDS),
                 allow_redirects=True,

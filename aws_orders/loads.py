@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import psycopg2
+
 from aws_orders import deliveries, sql
 from aws_orders.contract import ORDERS, ORDERS_LOADS, ORDERS_REJECTED, PRODUCTS, Table
 from aws_orders.deliveries import Shape
-from aws_orders.delivery_files import read_header
+from aws_orders.delivery_files import check_gzip, read_header
 from aws_orders.errors import DataError
 from aws_orders.ledger import (
     Changes,
@@ -36,6 +38,7 @@ from aws_orders.resources.redshift import (
     RedshiftResource,
     RejectedRow,
     Session,
+    is_passing,
 )
 from aws_orders.resources.s3 import list_objects
 from aws_orders.settings import ORDERS_FEED, ORDERS_PREFIX, Settings
@@ -351,8 +354,16 @@ class _Loading:
                 )
             )
 
-        with suppress(LoadRejectedError):
+        try:
             return copy(0), []
+        except LoadRejectedError:
+            pass
+        except psycopg2.Error as error:
+            # Redshift does not say of every damaged file which one it is.
+            if shape.gzip and not is_passing(error):
+                for stored in members:
+                    check_gzip(self.s3, self.settings.uri(stored.key))
+            raise
         limit = MAX_BAD_ROWS if self.max_bad_share else REJECTED_SHOWN
         try:
             rows = copy(limit)

@@ -9,26 +9,14 @@ import zlib
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from aws_orders.contract import ORDERS
+from aws_orders.masking import masked
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-ADDRESSES = {column.name for column in ORDERS.columns if column.address}
 ROWS = 10
 START_BYTES = 16 * 1024
 CELL_LETTERS = 60
-
-
-def mask(address: str) -> str:
-    """Return an e-mail address of which only the first letter and the domain show."""
-    name, at, domain = address.rpartition("@")
-    return f"{name[:1]}***{at}{domain}" if at else f"{address[:1]}***"
-
-
-def masked(column: str, value: str) -> str:
-    """Return a column's value with any e-mail address masked; shifted rows have them anywhere."""
-    return mask(value) if column in ADDRESSES or "@" in value else value
 
 
 def first_rows(s3: "S3Client", bucket: str, key: str, rows: int = ROWS) -> list[list[str]]:
@@ -36,16 +24,20 @@ def first_rows(s3: "S3Client", bucket: str, key: str, rows: int = ROWS) -> list[
     start = s3.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{START_BYTES - 1}")
     content = start["Body"].read()
     if key.endswith(".gz"):
-        content = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(content, START_BYTES)
+        try:
+            content = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(content, START_BYTES)
+        except zlib.error:
+            return [["not gzip"]]  # the load says it, with what to do
     text = content.decode("utf-8-sig", errors="replace")
     found = csv.reader(io.StringIO(text, newline=""))
     # The last of them may be cut off, where the object is longer than what was read.
-    return [row for _, row in zip(range(rows + 1), found, strict=False)]
+    return [row for _, row in zip(range(rows + 1), found, strict=False)] or [[]]
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Return rows as a Markdown table, e-mail addresses masked, long values cut."""
-    lines = [header, ["---"] * len(header)]
+    # A file without a header has an order there, with an address.
+    lines = [[masked("", name) for name in header], ["---"] * len(header)]
     lines += [list(map(_shown, header, row)) for row in rows]
     return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
 

@@ -11,7 +11,8 @@ from typing import Any
 import boto3
 import dagster as dg
 
-from aws_orders.preview import first_rows, masked
+from aws_orders.masking import masked
+from aws_orders.preview import first_rows
 
 JOB = "refresh_all"
 OUTPUT = "detailed_orders_csv"

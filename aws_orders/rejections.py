@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, cast
 from aws_orders.contract import ORDERS
 from aws_orders.delivery_files import read_records
 from aws_orders.errors import DataError
-from aws_orders.preview import masked
+from aws_orders.masking import masked
 from aws_orders.resources.redshift import RejectedRow
 from aws_orders.resources.s3 import delete_objects, list_objects, upload
 from aws_orders.settings import QUARANTINE_PREFIX, Settings, quarantine_key

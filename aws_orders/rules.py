@@ -95,8 +95,8 @@ ORDER_RULES = (
     ),
     _row(
         "totals_add_up",
-        "total is price times quantity, to the cent.",
-        "abs(total - price * quantity) > 0.01",
+        "Every order has a total: price times quantity, to the cent.",
+        "total IS NULL OR abs(total - price * quantity) > 0.01",
         "order_id, load_id, price, quantity, total",
         ORDERS_SCAN,
     ),
