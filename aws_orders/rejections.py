@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import IO, TYPE_CHECKING, cast
 
 from aws_orders.contract import ORDERS
+from aws_orders.csv_header import MAX_TEXT
 from aws_orders.delivery_files import read_records
 from aws_orders.errors import DataError
 from aws_orders.masking import masked
@@ -67,6 +68,10 @@ def quarantine(
     """Write the rows that a load leaves out to a CSV file of its own; return its key.
 
     It holds each row as it was delivered, with its place and what is wrong with it.
+
+    Raises:
+        DataError: a row is longer than what is kept of it, so that setting it apart would lose
+            the rest: a quote that is never closed makes one row of all that follows.
     """
     key = quarantine_key(load_id)
     with (
@@ -76,6 +81,8 @@ def quarantine(
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(COLUMNS)
         for row, value, raw in _looked_up(rejected, s3):
+            if len(raw) == MAX_TEXT:
+                raise rejection([row], s3, "A row is no single row; is a quote not closed?")
             place = (row.file.removeprefix(settings.uri("")), row.line, row.column)
             writer.writerow((*place, value, row.reason, raw))
         text.flush()

@@ -51,11 +51,6 @@ FAULTY_TEXT: dict[str, tuple[str | bytes, list[Apart], list[str]]] = {
         [Apart(4, "", "", QUOTE)],
         [ADA, bo()],
     ),
-    "quote never closed, 200 KB before the end": (
-        orders(bo(customer_name='"Bo'), *[bo(order_id="3")] * 6000),
-        [Apart(3, "", "", QUOTE, None)],
-        [ADA],
-    ),
     "CR within a field": (
         orders(bo(customer_name="B\ro")),
         [Apart(3, "", "", QUOTE, bo(customer_name="B\ro"))],

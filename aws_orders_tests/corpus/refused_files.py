@@ -65,6 +65,10 @@ OTHER_THINGS: dict[str, tuple[str | bytes, list[str]]] = {
     "JSON": ('[{"order_id": 1, "price": 2.5}]\n', ["line 1", "lacks order_id"]),
     "spreadsheet": (b"PK\x03\x04\x14\x00\x06\x00\n" + bytes(range(128)), ["line 1", "lacks"]),
     "gzip that is named .csv": (ZIPPED, ["line 1", "byte 0x8b at position 1"]),
+    "quote never closed, 200 KB before the end": (
+        orders(bo(customer_name='"Bo'), *[bo(order_id="3")] * 6000),
+        ["line 3", "to do"],
+    ),
     "byte order mark and nothing else": (b"\xef\xbb\xbf", ["The file is empty"]),
 }
 
