@@ -170,7 +170,8 @@ def _dev(options: argparse.Namespace) -> int:
                 if server.poll() is not None:
                     raise StackError(f"Dagster ended at once; is port {options.port} taken?")
                 time.sleep(0.2)
-            print(f"\n  Dagster's web UI: http://127.0.0.1:{options.port}   (Ctrl-C ends it)\n")
+            address = f"http://127.0.0.1:{options.port}"
+            print(f"\n  Dagster's web UI: {address}   (Ctrl-C ends it)\n", flush=True)
             return server.wait()
 
 

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -23,6 +24,7 @@ from aws_orders_tests.conftest import ORDERS_CSV, PRODUCTS_CSV
 PROJECT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 CLI = str(BIN / "aws-orders")
+WATCHED_SECONDS = 300
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -40,12 +42,21 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
 @contextmanager
 def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
-        arguments, cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        arguments,
+        cwd=PROJECT,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
+    # A process that says nothing must not keep its reader for ever.
+    watchdog = threading.Timer(WATCHED_SECONDS, process.kill)
+    watchdog.start()
     with process:
         try:
             yield process
         finally:
+            watchdog.cancel()
             process.kill()
 
 
