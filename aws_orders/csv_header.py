@@ -17,7 +17,7 @@ MAX_HEADER_BYTES = 64 * 1024
 # https://docs.aws.amazon.com/redshift/latest/dg/r_names.html and r_CREATE_TABLE_usage.html
 MAX_NAME_BYTES, MAX_COLUMNS = 127, 1600
 # As much as is kept of a record's text: an unclosed quote makes one of all that follows.
-MAX_TEXT = 64 * 1024
+MAX_TEXT = 128 * 1024
 
 
 def parse_header(first_line: bytes, where: str) -> tuple[str, ...]:
