@@ -529,4 +529,4 @@ RETURNS timestamp LANGUAGE sql IMMUTABLE AS $$ SELECT moment + amount * redshift
 
 REVOKE EXECUTE ON ALL ROUTINES IN SCHEMA redshift FROM PUBLIC;
 GRANT EXECUTE ON ROUTINE redshift.copy, redshift.unload, redshift.fail,
-    redshift.remembered, redshift.too_long, redshift.unit TO PUBLIC;
+    redshift.remembered(text, text, bigint), redshift.too_long, redshift.unit TO PUBLIC;
