@@ -16,14 +16,13 @@ from aws_orders.csv_header import MAX_TEXT
 from aws_orders.delivery_files import read_records
 from aws_orders.errors import DataError
 from aws_orders.masking import masked
-from aws_orders.resources.redshift import RejectedRow
+from aws_orders.resources.redshift import REJECTED_SHOWN, RejectedRow
 from aws_orders.resources.s3 import delete_objects, list_objects, upload
 from aws_orders.settings import QUARANTINE_PREFIX, Settings, quarantine_key
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-SHOWN = 10
 COLUMNS = ("delivery", "line", "column", "value", "reason", "row")
 
 
@@ -39,7 +38,7 @@ def rejection(
     """
     found = [
         f"{row.file}, line {row.line}, column {row.column}: {_shown(row, value)} ({row.reason})"
-        for row, value, _ in _looked_up(rejected[:SHOWN], s3)
+        for row, value, _ in _looked_up(rejected[:REJECTED_SHOWN], s3)
     ]
     first = rejected[0] if rejected else None
     return DataError(
@@ -64,8 +63,8 @@ def _shown(row: RejectedRow, value: str | None) -> str:
 
 def quarantine(
     load_id: int, rejected: Sequence[RejectedRow], s3: "S3Client", settings: Settings
-) -> str:
-    """Write the rows that a load leaves out to a CSV file of its own; return its key.
+) -> None:
+    """Write the rows that a load leaves out to a CSV file of its own.
 
     It holds each row as it was delivered, with its place and what is wrong with it.
 
@@ -73,7 +72,6 @@ def quarantine(
         DataError: a row is longer than what is kept of it, so that setting it apart would lose
             the rest: a quote that is never closed makes one row of all that follows.
     """
-    key = quarantine_key(load_id)
     with (
         tempfile.TemporaryFile() as spool,
         io.TextIOWrapper(cast("IO[bytes]", spool), "utf-8", newline="") as text,
@@ -87,8 +85,7 @@ def quarantine(
             writer.writerow((*place, value, row.reason, raw))
         text.flush()
         spool.seek(0)
-        upload(s3, spool, settings.bucket, key)
-    return key
+        upload(s3, spool, settings.bucket, quarantine_key(load_id))
 
 
 def sweep(newest: int, kept: Iterable[int], s3: "S3Client", settings: Settings) -> None:
