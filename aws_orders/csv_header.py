@@ -1,14 +1,14 @@
-"""Headers of CSV files, and the records at some of its lines: pure functions on bytes.
+"""Headers of CSV files against the contract. Pure functions on bytes.
 
 Header names are compared without case or surrounding blanks, as Redshift compares column names.
-Rows are not parsed here: products' are `product_file`'s, orders' are Redshift's.
+How a line is parsed is in `csv_records`; rows are read by `product_file` and by Redshift.
 """
 
-import csv
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from aws_orders.contract import Table
+from aws_orders.csv_records import BOM, Malformed, scan, split_fields
 from aws_orders.errors import DataError
 from aws_orders.masking import masked
 
@@ -16,8 +16,18 @@ from aws_orders.masking import masked
 MAX_HEADER_BYTES = 64 * 1024
 # https://docs.aws.amazon.com/redshift/latest/dg/r_names.html and r_CREATE_TABLE_usage.html
 MAX_NAME_BYTES, MAX_COLUMNS = 127, 1600
-# As much as is kept of a record's text: an unclosed quote makes one of all that follows.
-MAX_TEXT = 128 * 1024
+
+
+def split_header(chunks: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
+    """Separate a file's first line from the rest, which follows in pieces.
+
+    A first line of more than `MAX_HEADER_BYTES` is cut, for `parse_header` to reject.
+    """
+    pieces, head = iter(chunks), b""
+    while b"\n" not in head and len(head) <= MAX_HEADER_BYTES and (piece := next(pieces, None)):
+        head += piece
+    line, _, rest = head.partition(b"\n")
+    return line, chain([rest], pieces)
 
 
 def parse_header(first_line: bytes, where: str) -> tuple[str, ...]:
@@ -28,15 +38,13 @@ def parse_header(first_line: bytes, where: str) -> tuple[str, ...]:
     """
     if len(first_line) > MAX_HEADER_BYTES:
         raise _unreadable(where, f"a first line of more than {MAX_HEADER_BYTES} bytes")
+    line = first_line.removeprefix(BOM).removesuffix(b"\n").removesuffix(b"\r")
     try:
-        line = first_line.decode("utf-8-sig")
+        line.decode()
     except UnicodeDecodeError as error:
-        byte = first_line[error.start]
+        byte = line[error.start]
         raise _unreadable(where, f"byte 0x{byte:02x} at position {error.start}") from error
-    try:
-        names = tuple(name.strip().lower() for name in next(csv.reader([line]), []))
-    except csv.Error as error:  # a lone CR, for one: line ends of long ago
-        raise _unreadable(where, str(error)) from error
+    names = tuple(name.strip().lower() for name in _fields(line, where))
     if not any(names):
         raise DataError(
             "The file is empty.",
@@ -54,6 +62,15 @@ def parse_header(first_line: bytes, where: str) -> tuple[str, ...]:
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise _unreadable(where, f"{', '.join(repeated)} more than once")
     return names
+
+
+def _fields(line: bytes, where: str) -> list[str]:
+    for piece in scan([line]):
+        if isinstance(piece, Malformed):
+            raise _unreadable(where, f"{piece.reason}, in column {piece.column}")
+        for _, record in piece:
+            return [name.decode() for name in split_fields(record)]
+    return []
 
 
 def _unreadable(where: str, found: str) -> DataError:
@@ -83,48 +100,3 @@ def check_header(header: tuple[str, ...], table: Table, where: str) -> tuple[str
             fix="Correct the header, or have the sender add the column, and deliver again.",
         )
     return tuple(name for name in header if name not in table.names)
-
-
-@dataclass(frozen=True)
-class Record:
-    """A row of a CSV file: its fields, and its text as it stands there, line end left out.
-
-    Bytes that are not UTF-8 are backslash escapes in both.
-    """
-
-    fields: tuple[str, ...]
-    text: str
-
-
-def records_at_lines(lines: Iterable[bytes], wanted: Sequence[int]) -> Iterator[Record]:
-    """Yield the record that each wanted line belongs to; an empty one where there is none.
-
-    What is no CSV at all has a text, but no fields.
-
-    Args:
-        lines: A file's lines, read no further than is needed.
-        wanted: Numbers of lines in rising order; 1 is the first of `lines`.
-    """
-    read: list[str] = []
-
-    def remembered() -> Iterator[str]:
-        for line in lines:
-            read.append(line.decode("utf-8", "backslashreplace"))
-            yield read[-1]
-
-    source = remembered()
-    reader, passed = csv.reader(source), 0
-    record = Record((), "")
-    for line in wanted:
-        while passed + reader.line_num < line:
-            read.clear()
-            fields: list[str] | None
-            try:
-                fields = next(reader, None)
-            except csv.Error:  # a CR in a field, or an open quote: its text is all that is known
-                fields, passed = [], passed + reader.line_num
-                reader = csv.reader(source)
-            record = Record(tuple(fields or ()), "".join(read).rstrip("\r\n")[:MAX_TEXT])
-            if fields is None:
-                break
-        yield record

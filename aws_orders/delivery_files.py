@@ -14,13 +14,8 @@ from typing import IO, TYPE_CHECKING, cast
 from botocore.exceptions import ClientError
 
 from aws_orders.contract import ORDERS
-from aws_orders.csv_header import (
-    MAX_HEADER_BYTES,
-    Record,
-    check_header,
-    parse_header,
-    records_at_lines,
-)
+from aws_orders.csv_header import MAX_HEADER_BYTES, check_header, parse_header
+from aws_orders.csv_lookup import Record, records_at_lines
 from aws_orders.errors import DataError
 from aws_orders.ledger import PlanOutdatedError
 
@@ -84,7 +79,7 @@ def read_records(
     """
     with _lines(s3, uri) as content:
         header = parse_header(content.readline(), uri)
-        for record in records_at_lines(content, [line - 1 for line in lines]):
+        for record in records_at_lines(content, lines, line=2):
             yield header, record
 
 

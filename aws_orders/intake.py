@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 from aws_orders.contract import ORDERS, PRODUCTS
 from aws_orders.csv_header import MAX_HEADER_BYTES, check_header, parse_header
+from aws_orders.csv_records import RecordCounter
 from aws_orders.errors import DataError
 from aws_orders.feeds import open_feed
 from aws_orders.product_file import read_products
@@ -69,7 +70,8 @@ def receive_products(s3: "S3Client", settings: Settings) -> ProductsIntake:
             spool.write(chunk)
         size = spool.tell()
         spool.seek(0)
-        rows = sum(map(len, read_products(spool, PRODUCTS, settings.products_feed)))
+        chunks = iter(lambda: spool.read(CHUNK_BYTES), b"")
+        rows = sum(map(len, read_products(chunks, PRODUCTS, settings.products_feed)))
         metadata = {DIGEST: digest.hexdigest(), VERSION: feed.version or ""}
         # Also where only the version is another: it says which feed the file was made of.
         if metadata != stored:
@@ -96,8 +98,9 @@ def receive_orders(s3: "S3Client", settings: Settings, run_prefix: str) -> Order
         records = _Records(feed.stream, settings.orders_feed)
         staged = f"{run_prefix}feed.csv"
         upload(s3, cast("IO[bytes]", records), settings.bucket, staged)
-    rows = records.count - 1
-    if rows < 1:
+    records.counted.finish()
+    rows = records.counted.records
+    if not rows:
         raise DataError(
             "The file has a header but no rows.",
             where=settings.orders_feed,
@@ -113,36 +116,22 @@ def receive_orders(s3: "S3Client", settings: Settings, run_prefix: str) -> Order
 
 
 class _Records:
-    """An orders feed whose header is checked at once, and whose records count as they pass.
-
-    A record ends at a newline outside quotes, or where the feed does.
-    """
+    """An orders feed whose header is checked at once, and whose records count as they pass."""
 
     def __init__(self, stream: IO[bytes], where: str) -> None:
         self._stream, self._head = stream, b""
         while len(self._head) <= MAX_HEADER_BYTES and (chunk := stream.read(MAX_HEADER_BYTES)):
             self._head += chunk
         check_header(parse_header(self._head.partition(b"\n")[0], where), ORDERS, where)
-        self._ended, self._quoted, self._open = 0, False, False
-
-    @property
-    def count(self) -> int:
-        """Records that have passed, the header among them."""
-        return self._ended + self._open
+        self.counted = RecordCounter()
 
     def read(self, size: int = -1) -> bytes:
-        """Return up to `size` bytes of the feed, from its start; all the rest where negative."""
+        """Return up to `size` bytes of the feed, from its start; all the rest if negative."""
         if size < 0:
             piece, self._head = self._head + self._stream.read(), b""
         else:
             piece, self._head = self._head[:size], self._head[size:]
             if len(piece) < size:
                 piece += self._stream.read(size - len(piece))
-        for number, text in enumerate(piece.split(b'"')):
-            if number:
-                self._quoted = not self._quoted
-            if not self._quoted:
-                self._ended += text.count(b"\n")
-        if piece:
-            self._open = not piece.endswith(b"\n")
+        self.counted.feed(piece)
         return piece

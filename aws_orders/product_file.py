@@ -1,18 +1,19 @@
-"""Reading a products file against the contract: pure, in chunks, every fault with its place.
+"""Reads a products file against the contract: in chunks, every fault with its place. Pure.
 
-The csv module splits the lines, pandas checks the columns: pandas' own reader pads short rows
-without a word and does not know a record's line. No schema library: four columns of two types
+`csv_records` separates the fields and pandas checks the columns: pandas' own reader pads short
+rows silently and does not know a record's line. No schema library: four columns of two types
 are less code than their description in one, and none starts as fast.
 """
 
-import csv
 import hashlib
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from aws_orders.contract import Column, Table
-from aws_orders.csv_header import check_header, parse_header
+from aws_orders.csv_header import check_header, parse_header, split_header
+from aws_orders.csv_records import Malformed, scan, split_fields
 from aws_orders.errors import DataError
 
 if TYPE_CHECKING:
@@ -20,20 +21,24 @@ if TYPE_CHECKING:
 
 CHUNK_ROWS = 20_000
 FAULTS_SHOWN = 10
-# What DynamoDB's N and Redshift's BIGINT both hold.
-BIGINT_DIGITS = 18
+FOUND_BYTES = 100
+# What Redshift's BIGINT holds; DynamoDB's N takes up to 38 digits.
+# https://docs.aws.amazon.com/redshift/latest/dg/r_Numeric_types201.html
+BIGINT_MIN, BIGINT_MAX = -(2**63), 2**63 - 1
+BLANKS = " \t\n\v\f\r"
+WHOLE_NUMBER = re.compile(rf"[{BLANKS}]*[+-]?0{{0,100}}[0-9]{{1,19}}[{BLANKS}]*")
 
 
-def read_products(lines: Iterable[bytes], table: Table, where: str) -> "Iterator[pd.DataFrame]":
+def read_products(chunks: Iterable[bytes], table: Table, where: str) -> "Iterator[pd.DataFrame]":
     """Yield a file's rows in frames of at most `CHUNK_ROWS`, checked against `table`.
 
     Each frame has the table's columns in the contract's order, as text, ids in plain digits;
     its index is each record's first physical line (the header is line 1). Columns that the
-    contract does not know are left out. Ids are unique over the whole file; keeping them is
-    what the memory grows with (about 100 bytes a product).
+    contract does not know are left out. Ids are unique over the whole file; the memory grows
+    with them, by about 100 bytes a product.
 
     Args:
-        lines: The file's lines as bytes, ends included, as iterating over a binary file gives.
+        chunks: The file's bytes, in pieces of any size.
         table: The contract of the file.
         where: The file's name for messages.
 
@@ -43,11 +48,11 @@ def read_products(lines: Iterable[bytes], table: Table, where: str) -> "Iterator
     """
     import pandas as pd
 
-    numbered = iter(lines)
-    header = parse_header(next(numbered, b""), where)
+    first_line, rest = split_header(chunks)
+    header = parse_header(first_line, where)
     check_header(header, table, where)
     line_of_id: dict[str, int] = {}
-    records = _records(numbered, header, where)
+    records = _records(rest, header, where)
     while batch := list(itertools.islice(records, CHUNK_ROWS)):
         chunk = pd.DataFrame(
             (fields for _, fields in batch), columns=list(header), index=[line for line, _ in batch]
@@ -73,46 +78,51 @@ def row_digest(row: Mapping[str, str]) -> bytes:
 
 
 def _records(
-    lines: Iterator[bytes], header: tuple[str, ...], where: str
+    chunks: Iterable[bytes], header: tuple[str, ...], where: str
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield (first line, fields) of each record; blank lines are none."""
-    reader = csv.reader(_decoded(lines, where), strict=True)
-    start = 2
-    try:
-        for fields in reader:
-            if fields and len(fields) != len(header):
+    for piece in scan(chunks, line=2):
+        if isinstance(piece, Malformed):
+            raise _malformed(piece, header, where)
+        for line, record in piece:
+            if not record:
+                continue
+            fields = [_decoded(field, where, line) for field in split_fields(record)]
+            if len(fields) != len(header):
                 raise DataError(
                     "A row has another number of fields than the header.",
-                    where=f"{where}, line {start}",
+                    where=f"{where}, line {line}",
                     expected=f"{len(header)} fields: {', '.join(header)}",
                     found=f"{len(fields)} fields: {fields!r}",
                     fix="Correct the row (an unquoted comma, perhaps) and deliver the file again.",
                 )
-            if fields:
-                yield start, fields
-            start = reader.line_num + 2
-    except csv.Error as error:
+            yield line, fields
+
+
+def _malformed(record: Malformed, header: tuple[str, ...], where: str) -> DataError:
+    column = header[record.column - 1] if record.column <= len(header) else record.column
+    shown = record.data[:FOUND_BYTES].decode("utf-8", "backslashreplace").rstrip("\r\n")
+    return DataError(
+        "A row is not valid CSV.",
+        where=f"{where}, line {record.line}, column {column}",
+        expected="fields separated by commas; a field with a quote in it stands in quotes, and "
+        'the quote is written twice ("27"" wide")',
+        found=f"{record.reason}: {shown!r}",
+        fix="Correct the quotes in that row and deliver the file again.",
+    )
+
+
+def _decoded(field: bytes, where: str, line: int) -> str:
+    try:
+        return field.decode()
+    except UnicodeDecodeError as error:
         raise DataError(
-            "A row cannot be read as CSV.",
-            where=f"{where}, line {start}",
-            expected='fields separated by commas, quoted with "',
-            found=str(error),
-            fix="Correct the quotes in that row and deliver the file again.",
+            "The file is not UTF-8.",
+            where=f"{where}, line {line}",
+            expected="CSV in UTF-8",
+            found=repr(field[max(0, error.start - 20) : error.end + 20]),
+            fix="Convert the file to UTF-8 (iconv -t UTF-8) and deliver it again.",
         ) from error
-
-
-def _decoded(lines: Iterator[bytes], where: str) -> Iterator[str]:
-    for number, line in enumerate(lines, start=2):
-        try:
-            yield line.decode()
-        except UnicodeDecodeError as error:
-            raise DataError(
-                "The file is not UTF-8.",
-                where=f"{where}, line {number}",
-                expected="CSV in UTF-8",
-                found=repr(line[max(0, error.start - 20) : error.end + 20]),
-                fix="Convert the file to UTF-8 (iconv -t UTF-8) and deliver it again.",
-            ) from error
 
 
 def _check_columns(chunk: "pd.DataFrame", table: Table, where: str) -> None:
@@ -141,7 +151,8 @@ def _check_columns(chunk: "pd.DataFrame", table: Table, where: str) -> None:
 
 def _faults(values: "pd.Series[str]", column: Column) -> "Iterator[tuple[str, pd.Series[bool]]]":
     """Yield (reason, mask of the rows at fault) for each rule that `column` has."""
-    empty = values.str.strip() == ""
+    # ASCII blanks only: COPY rejects a number that is a no-break space, so it is not empty here.
+    empty = values.str.strip(BLANKS) == ""
     if column.required:
         yield "is empty", empty
     if column.type.max_bytes is not None:
@@ -149,8 +160,14 @@ def _faults(values: "pd.Series[str]", column: Column) -> "Iterator[tuple[str, pd
         yield f"takes more than {limit} bytes", values.map(lambda text: len(text.encode())) > limit
         yield "contains a NUL character", values.str.contains("\0", regex=False)
     else:
-        number = values.str.fullmatch(rf"\s*[+-]?[0-9]{{1,{BIGINT_DIGITS}}}\s*")
-        yield f"is no whole number of at most {BIGINT_DIGITS} digits", ~number & ~empty
+        yield (
+            f"is not a whole number from {BIGINT_MIN} to {BIGINT_MAX}",
+            ~(empty | values.map(_is_bigint).astype(bool)),
+        )
+
+
+def _is_bigint(text: str) -> bool:
+    return bool(WHOLE_NUMBER.fullmatch(text)) and BIGINT_MIN <= int(text) <= BIGINT_MAX
 
 
 def _check_unique(ids: "pd.Series[str]", line_of_id: dict[str, int], where: str) -> None:

@@ -3,10 +3,10 @@
 How items are read and written is `resources.dynamodb`'s, how the file is read `product_file`'s.
 """
 
-import io
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from aws_orders.contract import PRODUCTS
 from aws_orders.errors import DataError
@@ -17,6 +17,7 @@ from aws_orders.settings import RAW_PRODUCTS, Settings
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+CHUNK_BYTES = 1024 * 1024
 KINDS = {column.name: "S" if column.type.is_text else "N" for column in PRODUCTS.columns}
 
 
@@ -89,8 +90,9 @@ def _sum(digests: Iterable[bytes]) -> str:
 def _items(s3: "S3Client", settings: Settings) -> Iterator[Item]:
     """Read the products file from S3 as DynamoDB items; empty values are left out."""
     body = s3.get_object(Bucket=settings.bucket, Key=RAW_PRODUCTS)["Body"]
-    with io.BufferedReader(cast("io.RawIOBase", body), 1024 * 1024) as lines:
-        for chunk in read_products(lines, PRODUCTS, settings.uri(RAW_PRODUCTS)):
+    with closing(body):
+        chunks = body.iter_chunks(CHUNK_BYTES)
+        for chunk in read_products(chunks, PRODUCTS, settings.uri(RAW_PRODUCTS)):
             for row in chunk.to_dict("records"):
                 yield {str(name): {KINDS[str(name)]: value} for name, value in row.items() if value}
 

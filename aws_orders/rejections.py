@@ -12,7 +12,7 @@ from itertools import groupby
 from typing import IO, TYPE_CHECKING, cast
 
 from aws_orders.contract import ORDERS
-from aws_orders.csv_header import MAX_TEXT
+from aws_orders.csv_lookup import MAX_TEXT
 from aws_orders.delivery_files import read_records
 from aws_orders.errors import DataError
 from aws_orders.masking import masked

@@ -23,9 +23,12 @@ BAD_PRODUCTS = {
     ),
     "id that is no number": (
         PRODUCTS_CSV + "x7,Lamp,a,b\n",
-        ["line 5, column product_id", "'x7' is no whole number"],
+        ["line 5, column product_id", "'x7' is not a whole number"],
     ),
-    "id beyond BIGINT": (PRODUCTS_CSV + f"{10**19},Lamp,a,b\n", ["line 5", "at most 18 digits"]),
+    "id beyond BIGINT": (
+        PRODUCTS_CSV + f"{10**19},Lamp,a,b\n",
+        ["line 5", "to 9223372036854775807"],
+    ),
     "no name": (PRODUCTS_CSV + "7,,a,b\n", ["line 5, column product_name: '' is empty"]),
     "name too long in bytes": (
         PRODUCTS_CSV + f"7,{'é' * 257},a,b\n",

@@ -6,7 +6,7 @@ from aws_orders_tests.conftest import PRODUCTS_CSV
 from aws_orders_tests.corpus.orders_file import ADA, HEADER, bo, orders
 
 PRODUCTS_HEADER = PRODUCTS_CSV.splitlines()[0]
-NO_NUMBER = "is no whole number of at most 18 digits"
+NO_NUMBER = "is not a whole number from -9223372036854775808 to 9223372036854775807"
 
 FAULTY_PRODUCTS: dict[str, tuple[str | bytes, list[str]]] = {
     "products: tabs": (PRODUCTS_CSV.replace(",", "\t"), ["line 1", "lacks product_id"]),
@@ -54,14 +54,38 @@ FAULTY_PRODUCTS: dict[str, tuple[str | bytes, list[str]]] = {
     ),
     "products: text after a quote": (
         PRODUCTS_CSV + '7,"Rug" oval,b,c\n',
-        ["line 5", "cannot be read as CSV", "Correct the quotes"],
+        ["line 5, column product_name", "not valid CSV", "Correct the quotes"],
     ),
-    "products: last line cut off in quotes": (PRODUCTS_CSV[:-12], ["line 4", "unexpected end"]),
+    "products: last line cut off in quotes": (PRODUCTS_CSV[:-12], ["line 4", "never closed"]),
     "products: quote never closed, 200 KB before the end": (
         PRODUCTS_CSV + '7,"Rug,b,c\n' + "8,a,b,c\n" * 25_000,
-        ["line 5", "cannot be read as CSV", "Correct the quotes"],
+        ["line 5, column product_name", "not valid CSV", "Correct the quotes"],
     ),
-    "products: CR within a field": (PRODUCTS_CSV + "7,a\rb,c,d\n", ["line 5", "as CSV"]),
+    "products: CR within a field": (
+        PRODUCTS_CSV + "7,a\rb,c,d\n",
+        ["line 5, column product_name", "a carriage return without a line feed"],
+    ),
+    "products: inch mark": (
+        PRODUCTS_CSV + '7,Shelf 32",b,c\n8,Shelf 24",b,c\n',
+        ["line 5, column product_name", "a quote in a field that does not begin with one"],
+    ),
+    "products: quotes escaped by backslashes": (
+        PRODUCTS_CSV + '7,"the \\"big\\" one",b,c\n',
+        ["line 5, column product_name", "text after the closing quote"],
+    ),
+    "products: a spreadsheet's formula for text": (
+        PRODUCTS_CSV + '7,Lamp,b,="c"\n',
+        ["line 5, column brand", "a quote in a field that does not begin with one"],
+    ),
+    "products: no-break space before a quote": (
+        PRODUCTS_CSV + '7,\u00a0"Lamp",b,c\n',
+        ["line 5, column product_name", "a quote in a field"],
+    ),
+    "products: id of a no-break space": (PRODUCTS_CSV + "\u00a0,a,b,c\n", [NO_NUMBER]),
+    "products: id one beyond BIGINT": (
+        PRODUCTS_CSV + "9223372036854775808,a,b,c\n",
+        ["line 5, column product_id", NO_NUMBER],
+    ),
     "products: end mark of DOS": (PRODUCTS_CSV + "\x1a", ["line 5", "1 fields: ['\\x1a']"]),
     "products: header again": (PRODUCTS_CSV * 2, ["line 5", f"'product_id' {NO_NUMBER}"]),
     "products: line of sums at the end": (PRODUCTS_CSV + "TOTAL,,,3\n", ["line 5", "'TOTAL'"]),
@@ -77,7 +101,21 @@ ODD_PRODUCTS: dict[str, tuple[str | bytes, list[str]]] = {
     "lines that end with CR LF": (PRODUCTS_CSV.replace("\n", "\r\n"), []),
     "blank lines": (PRODUCTS_CSV + "\n\n7,Lamp,b,c\n\n", ["Lamp"]),
     "newline in a name": (PRODUCTS_CSV + '7,"Lamp,\ngreen",b,c\n', ["Lamp,\ngreen"]),
-    "quote within a name": (PRODUCTS_CSV + '7,Shelf 32",b,c\n', ['Shelf 32"']),
+    "quote within a name": (PRODUCTS_CSV + '7,"Shelf 32""",b,c\n', ['Shelf 32"']),
+    "blanks around quotes": (PRODUCTS_CSV + '7, "Lamp, green"\t , "b","c" \r\n', ["Lamp, green"]),
+    "blanks without quotes": (PRODUCTS_CSV + "7, Lamp ,b,c\n", [" Lamp "]),
+    "largest and smallest ids": (
+        PRODUCTS_CSV + "9223372036854775807,Lamp,b,c\n-9223372036854775808,Mat,b,c\n",
+        ["Lamp", "Mat"],
+    ),
+    "ids with zeros, a plus and blanks": (
+        PRODUCTS_CSV + "0000000000000000000000007,Lamp,b,c\n +8 ,Mat,b,c\n",
+        ["Lamp", "Mat"],
+    ),
+    "header in quotes, with blanks": (
+        PRODUCTS_CSV.replace(",product_name,", ', "product_name" ,') + "7,Lamp,b,c\n",
+        ["Lamp"],
+    ),
     "id below zero": (PRODUCTS_CSV + "-7,Lamp,b,c\n", ["Lamp"]),
     "neither category nor brand": (PRODUCTS_CSV + "7,Lamp,,\n", ["Lamp"]),
     "name of 128 emoji": (PRODUCTS_CSV + f"7,{'🙂' * 128},b,c\n", ["🙂" * 128]),
