@@ -54,10 +54,11 @@ def until(seen: Callable[[], Any], seconds: float = 2 * PROMISED_SECONDS) -> Any
 
 
 def test_deliveries_show_up_within_a_minute_in_few_runs_and_each_once(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
     header = "order_id,customer_name,customer_email,product_id,price,quantity,total"
-    with started(CLI, "dev", "--state", str(tmp_path), "--port", str(port)) as process:
+    with (
+        ports.claimed(UI_PORT) as port,
+        started(CLI, "dev", "--state", str(tmp_path), "--port", str(port)) as process,
+    ):
         wait_for_line(process, "Dagster's web UI")
         assert run(CLI, "run", "--state", str(tmp_path)).returncode == 0
         environment = environment_of(tmp_path)
