@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help run dev test bench lint types audit format reset clean
+.PHONY: help run dev test check soak bench lint types audit format reset clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -16,8 +16,17 @@ run: $(READY) ## Start the laptop's AWS, materialize the six assets, show the re
 dev: $(READY) ## Serve Dagster's web UI on http://127.0.0.1:3000 until Ctrl-C
 	@$(BIN)/aws-orders dev
 
-test: $(READY) ## Run the tests
-	@$(BIN)/pytest
+# One worker a core, each with a laptop's AWS of its own.
+PYTEST = $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
+
+test: $(READY) ## Run the tests (some minutes)
+	@$(PYTEST)
+
+check: $(READY) ## Run the tests that are quick (a minute)
+	@$(PYTEST) -m 'not slow' --hypothesis-profile check
+
+soak: $(READY) ## Search for faults at length (hours)
+	@$(PYTEST) -m hypothesis --hypothesis-profile soak
 
 bench: $(READY) ## Measure, and print the figures as a table
 	@$(BIN)/python -m benchmarks

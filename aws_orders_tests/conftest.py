@@ -3,7 +3,9 @@
 import os
 import uuid
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,9 @@ from aws_orders.local import stack as local_stack
 from aws_orders.resources.dynamodb import DynamoDBResource
 from aws_orders.resources.redshift import RedshiftResource
 from aws_orders.settings import DETAILED_ORDERS, UNMATCHED_ORDERS, Settings
+from aws_orders_tests.searches import register_profiles
+
+register_profiles()
 
 PRODUCTS_CSV = (
     "product_id,product_name,product_category,brand\n"
@@ -31,6 +36,38 @@ ORDERS_CSV = (
     "2,Emre Ito,emre@example.org,3,5,1,5\n"
     '3,"Brandt, Olga",olga@example.org,1,0.10,10,1\n'
 )
+
+# They start processes, wait, or run jobs for each of many cases: `make check` leaves them out.
+# What they are about in detail, the others touch as well.
+SLOW = {
+    "test_automation.py",
+    "test_bad_input.py",
+    "test_checks.py",
+    "test_cli.py",
+    "test_corpus_deliveries.py",
+    "test_crashes.py",
+    "test_dev.py",
+    "test_doctor.py",
+    "test_dynamodb.py",
+    "test_ecs_launcher.py",
+    "test_image.py",
+    "test_memory.py",
+    "test_model.py",
+    "test_permissions.py",
+    "test_retries.py",
+}
+# Fixtures of whole modules, for tests that come after one another or share what is slow to make.
+SHARED = {"state", "storage"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the slow tests, and begin with them; leave those that share a fixture to one worker."""
+    for item in items:
+        if item.path.name in SLOW:
+            item.add_marker(pytest.mark.slow)
+        for shared in SHARED.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group(f"{shared} of {item.path.name}"))
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(scope="session")
@@ -56,9 +93,14 @@ class Platform:
     redshift: RedshiftResource
     dynamodb: DynamoDBResource
     s3: Any
-    instance: dg.DagsterInstance
     directory: Path
+    stop: ExitStack
     jobs: list[Any] = field(default_factory=list)
+
+    @cached_property
+    def instance(self) -> dg.DagsterInstance:
+        """Dagster's own memory of this platform, from the first run on."""
+        return self.stop.enter_context(dg.DagsterInstance.ephemeral())
 
     @property
     def bucket(self) -> str:
@@ -189,9 +231,8 @@ def platform(stack: local_stack.Stack, tmp_path: Path) -> Iterator[Platform]:
         products_feed=str(tmp_path / "products.csv"),
         orders_feed=str(tmp_path / "orders.csv"),
     )
-    with dg.DagsterInstance.ephemeral() as instance:
-        platform = Platform(settings, redshift, DynamoDBResource(), client, instance, tmp_path)
+    with closing(client), ExitStack() as stop:
+        platform = Platform(settings, redshift, DynamoDBResource(), client, tmp_path, stop)
         platform.feed("products", PRODUCTS_CSV)
         platform.feed("orders", ORDERS_CSV)
         yield platform
-    client.close()

@@ -1,7 +1,6 @@
 """With the real daemon of `aws-orders dev`: files come out in the result, failures are told."""
 
 import json
-import socket
 import time
 import urllib.request
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Any
 import boto3
 import pytest
 
+from aws_orders.local import ports
 from aws_orders_tests.test_cli import (
     CLI,
     detailed,
@@ -23,6 +23,7 @@ from aws_orders_tests.test_cli import (
     wait_until_gone,
 )
 
+UI_PORT = 24_400
 PROMISED_SECONDS = 60
 TICKS = """{ sensorOrError(sensorSelector: {repositoryLocationName: "aws_orders",
     repositoryName: "__repository__", sensorName: "ended_runs"})
@@ -53,10 +54,11 @@ def until(seen: Callable[[], Any], seconds: float = 2 * PROMISED_SECONDS) -> Any
 
 
 def test_deliveries_show_up_within_a_minute_in_few_runs_and_each_once(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
     header = "order_id,customer_name,customer_email,product_id,price,quantity,total"
-    with started(CLI, "dev", "--state", str(tmp_path), "--port", str(port)) as process:
+    with (
+        ports.claimed(UI_PORT) as port,
+        started(CLI, "dev", "--state", str(tmp_path), "--port", str(port)) as process,
+    ):
         wait_for_line(process, "Dagster's web UI")
         assert run(CLI, "run", "--state", str(tmp_path)).returncode == 0
         environment = environment_of(tmp_path)
@@ -89,9 +91,10 @@ def test_a_broken_delivery_is_told_once_and_so_is_its_correction(
 ) -> None:
     topic = "arn:aws:sns:us-east-1:000000000000:alerts"
     monkeypatch.setenv("AWS_ORDERS_ALERTS_TOPIC", topic)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    with started(CLI, "dev", "--state", str(tmp_path), "--port", str(port)) as process:
+    with (
+        ports.claimed(UI_PORT) as port,
+        started(CLI, "dev", "--state", str(tmp_path), "--port", str(port)) as process,
+    ):
         wait_for_line(process, "Dagster's web UI")
         environment = environment_of(tmp_path)
         keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}

@@ -24,7 +24,7 @@ from typing import Any
 import psycopg2
 import pytest
 from botocore.exceptions import ClientError
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -44,6 +44,7 @@ from aws_orders.resources.redshift import Session
 from aws_orders.resources.s3 import delete_objects, list_objects
 from aws_orders.settings import ORDERS_FEED, ORDERS_PREFIX
 from aws_orders_tests.conftest import Platform
+from aws_orders_tests.searches import search
 from aws_orders_tests.test_crashes import CrashError, crash
 
 # How names sort is what a merge of two streams stands on.
@@ -448,17 +449,12 @@ def meeting_before_lock(barrier: threading.Barrier) -> Iterator[None]:
         yield
 
 
+@pytest.mark.hypothesis
 def test_whatever_happens_the_warehouse_holds_what_a_dictionary_says(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(redshift, "FIRST_WAIT_SECONDS", 0)
     run_state_machine_as_test(
         lambda: Orders(platform),
-        settings=settings(
-            max_examples=12,
-            stateful_step_count=12,
-            deadline=None,
-            print_blob=True,
-            suppress_health_check=list(HealthCheck),
-        ),
+        settings=search(12, list(HealthCheck), stateful_step_count=12, print_blob=True),
     )

@@ -12,13 +12,14 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from aws_orders import notifications
 from aws_orders.local.stack import Stack
 from aws_orders.notifications import Arrival, Cursor, Decision, parse, tick
 from aws_orders.settings import ORDERS_FEED, ORDERS_PREFIX, Settings
+from aws_orders_tests.searches import search
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ACCOUNT, REGION = "000000000000", "us-east-1"
@@ -439,7 +440,7 @@ PUT, TICK, DIES, CRASH, AGAIN = "put", "tick", "dies", "crash", "again"
         max_size=14,
     )
 )
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@search(25, list(HealthCheck))
 def test_whatever_dies_when_each_delivery_is_followed_by_a_run(
     clients: tuple[Any, Any], actions: list[tuple[str, int]]
 ) -> None:

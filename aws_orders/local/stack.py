@@ -12,7 +12,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -20,14 +19,14 @@ from dataclasses import asdict, dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from aws_orders.local import guard, postgres
+from aws_orders.local import guard, ports, postgres
 
 BUCKET = "aws-orders"
 REGION = "us-east-1"
 DATABASE, USER, PASSWORD = "dev", "awsuser", "Local-laptop-0nly"
 # Only the laptop's stand-ins take these; AWS's SDKs want to see some.
 KEY_ID, SECRET_KEY = "local", "local"
-AWS_PORT, REDSHIFT_PORT, PORTS = 4566, 5439, 100
+AWS_PORT, REDSHIFT_PORT = 4566, 5439
 START_SECONDS, HANDOVER_SECONDS = 60, 30
 # Settings of the user's own that would lead a client past the stand-ins.
 FOREIGN = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_DYNAMODB")
@@ -111,7 +110,7 @@ def running(state: Path) -> Iterator[tuple[Stack, Children]]:
                     f"End its processes (fuser -k {state / 'lock'}) and try again."
                 )
             time.sleep(0.05)
-        stack = Stack(str(state), _free_port(AWS_PORT, stop), _free_port(REDSHIFT_PORT, stop))
+        stack = Stack(str(state), *_claimed_ports(stop))
         children = _start(stack, lock.fileno(), stop)
         description = state / "stack.json"
         description.write_text(json.dumps(asdict(stack)))
@@ -239,6 +238,16 @@ def _start(stack: Stack, lock: int, stop: ExitStack) -> Children:
     return children
 
 
+def _claimed_ports(stop: ExitStack) -> tuple[int, int]:
+    try:
+        aws, redshift = (
+            stop.enter_context(ports.claimed(port)) for port in (AWS_PORT, REDSHIFT_PORT)
+        )
+    except ports.NoPortError as error:
+        raise StackError(str(error)) from error
+    return aws, redshift
+
+
 def _try_lock(descriptor: int) -> bool:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -265,24 +274,6 @@ def _answers(stack: Stack) -> bool:
     except (OSError, HTTPException):
         return False
     return True
-
-
-def _free_port(preferred: int, stop: ExitStack) -> int:
-    """Claim the first port from `preferred` on that nothing uses, nor another stack is about to.
-
-    Never one that the system hands out: until the child listens, a connection could get it.
-    """
-    for port in range(preferred, preferred + PORTS):
-        with ExitStack() as unless_claimed:
-            claim = Path(tempfile.gettempdir()) / f"aws-orders-port-{port}.lock"
-            with suppress(OSError), socket.socket() as probe:
-                lock = unless_claimed.enter_context(claim.open("w"))
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(("127.0.0.1", port))
-                if _try_lock(lock.fileno()):
-                    stop.push(unless_claimed.pop_all())
-                    return port
-    raise StackError(f"No port is free from {preferred} to {preferred + PORTS - 1} on 127.0.0.1.")
 
 
 def _log_tails(state: Path) -> str:

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Any, cast
 
-import boto3
 import dagster as dg
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from pydantic import Field, PrivateAttr
 
+from aws_orders.resources.aws_sessions import new_session
 from aws_orders.resources.passing import THROTTLED
 
 if TYPE_CHECKING:
@@ -58,8 +58,7 @@ class DynamoDBResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             retries={"max_attempts": self.max_attempts, "mode": "standard"},
             max_pool_connections=max(self.write_workers, self.scan_segments),
         )
-        session = boto3.session.Session(profile_name=self.profile_name)
-        return session.client(
+        return new_session(self.profile_name).client(
             "dynamodb",
             region_name=self.region_name,
             endpoint_url=self.endpoint_url,

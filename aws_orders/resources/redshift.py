@@ -14,12 +14,12 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import boto3
 import dagster as dg
 from botocore.config import Config
 from pydantic import Field, PrivateAttr
 
 from aws_orders.errors import DataError
+from aws_orders.resources.aws_sessions import new_session
 from aws_orders.resources.redshift_connection import Address, PasswordRefusedError, connect
 from aws_orders.resources.redshift_credentials import (
     Credentials,
@@ -340,7 +340,7 @@ class RedshiftResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def aws_client(self, service: str) -> Any:
         """Return a new boto3 client of a service in the warehouse's region."""
         # A session of its own: boto3's default one is not made for threads.
-        session = boto3.session.Session(region_name=self.region_name or None)
+        session = new_session(region_name=self.region_name or None)
         config = Config(retries={"max_attempts": 5, "mode": "standard"}, connect_timeout=10)
         return session.client(service, config=config)  # type: ignore[call-overload]
 

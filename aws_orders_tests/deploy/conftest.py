@@ -1,32 +1,32 @@
 """A PostgreSQL for Dagster's own storage, and homes with deploy/'s settings that use it."""
 
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
 import yaml
 
-from aws_orders.local import postgres
+from aws_orders.local import ports, postgres
 from aws_orders_tests.deploy.cloudformation import DEPLOY
 
 PASSWORD = "o'clock $tea"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+STORAGE_PORT, START_SECONDS = 24_500, 120
 
 
 @pytest.fixture(scope="module")
 def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """Run a PostgreSQL with an empty database for Dagster; return its port."""
-    data, port = tmp_path_factory.mktemp("storage") / "data", free_port()
+    with ports.claimed(STORAGE_PORT) as port:
+        yield from _running(tmp_path_factory.mktemp("storage") / "data", port)
+
+
+def _running(data: Path, port: int) -> Iterator[int]:
     postgres.initialise(data)
     with (data / "pg_hba.conf").open("a") as rules:
         rules.write("host all all 127.0.0.1/32 scram-sha-256\n")
@@ -35,13 +35,7 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     command.append("--default_transaction_isolation=read committed")
     process = subprocess.Popen(command, cwd=data)
     try:
-        deadline = time.monotonic() + 30
-        while not (data / f".s.PGSQL.{port}").exists():
-            assert process.poll() is None
-            assert time.monotonic() < deadline, "PostgreSQL never came up"
-            time.sleep(0.05)
-        connect = {"host": str(data), "port": port, "user": postgres.SUPERUSER}
-        with closing(psycopg2.connect(dbname="postgres", **connect)) as connection:
+        with closing(_connected(process, str(data), port)) as connection:
             connection.autocommit = True
             with connection.cursor() as cursor:
                 cursor.execute("CREATE ROLE dagster LOGIN PASSWORD %s", (PASSWORD,))
@@ -50,6 +44,20 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(20)
+
+
+def _connected(process: "subprocess.Popen[bytes]", host: str, port: int) -> Any:
+    """Return a connection as soon as PostgreSQL takes one: later than its socket is there."""
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            return psycopg2.connect(
+                dbname="postgres", host=host, port=port, user=postgres.SUPERUSER
+            )
+        except psycopg2.OperationalError:
+            assert process.poll() is None
+            assert time.monotonic() < deadline, "PostgreSQL never came up"
+            time.sleep(0.05)
 
 
 def home_with(name: str, home: Path, port: int) -> Path:

@@ -11,8 +11,10 @@ import struct
 from contextlib import closing, suppress
 
 import psycopg2
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+
+from aws_orders_tests.searches import search
 
 VALID = [
     "COPY t (a, b) FROM 's3://none/k' IAM_ROLE default FORMAT AS CSV DELIMITER '|' MAXERROR 5",
@@ -30,11 +32,7 @@ WORDS = st.sampled_from(
     varchar(max) ENCODE DISTKEY SORTKEY DISTSTYLE DATEDIFF(day NVL BEGIN ROLLBACK CALL
     redshift.copy('{}') é \u2028 \x01 {}""".split()  # noqa: SIM905 - eighty quotes would hide them
 )
-quickly = settings(
-    max_examples=80,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+quickly = search(80)
 
 
 def mutated(draw):

@@ -8,8 +8,10 @@ import datetime as dt
 from decimal import Decimal
 
 import psycopg2.extras
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+
+from aws_orders_tests.searches import search
 
 NULL = "(nothing)"
 characters = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
@@ -32,11 +34,7 @@ rows = st.lists(
     ),
     max_size=30,
 )
-quickly = settings(
-    max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+quickly = search(25)
 COLUMNS = "t varchar(max), d decimal(12,2), i bigint, s timestamp, b boolean, e date"
 
 
