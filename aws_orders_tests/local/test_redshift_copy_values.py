@@ -15,7 +15,7 @@ NOTES = "id int, name varchar(20), note varchar(20) DEFAULT 'none'"
 # Columns, options, a file, rows.
 EXAMPLES = {
     "without ROUNDEC decimals are cut off, towards zero": (
-        BEANS, "CSV", "1,a,20.259\n2,b,-20.259\n3,c,5\n4,d,0.999\n5,e,.5\n6,f,\n7,g,1e3\n",
+        BEANS, "CSV", "1,a,20.259\n2,b,-20.259\n3,c,5\n4,d,0.999\n5,e,.5\n6,f,\n7,g,+1000.\n",
         [(1, "a", D("20.25")), (2, "b", D("-20.25")), (3, "c", D(5)), (4, "d", D("0.99")),
          (5, "e", D("0.5")), (6, "f", None), (7, "g", D(1000))]),
     "ROUNDEC rounds them": (
@@ -50,6 +50,24 @@ EXAMPLES = {
         BEANS, "CSV BLANKSASNULL NULL AS '-' TRUNCATECOLUMNS ACCEPTINVCHARS '^' IGNOREHEADER 1",
         b"id,name,price\n1,-,9.999\n2,  ,-\n3,\xff\xe4nd so it goes on and on,1.005\n",
         [(1, None, D("9.99")), (2, None, None), (3, "^^nd so it goes on a", D("1.00"))]),
+    "numbers with white space, signs and zeros around them": (
+        "a bigint, b int, c decimal(6,2)", "CSV ROUNDEC",
+        " 1,+2,-.5\n007,-0,+5.\n\t8\t, 9 ,  1.25 \n",
+        [(1, 2, D("-0.5")), (7, 0, D(5)), (8, 9, D("1.25"))]),
+    "ids of 19 digits, as long as they fit": (
+        "a bigint, b int", "CSV", "9223372036854775807,1\n-9223372036854775808,2\n"
+        "1729384756473829102,3\n",
+        [(-(2**63), 2), (1729384756473829102, 3), (2**63 - 1, 1)]),
+    "without ROUNDEC a number of 38 digits is cut off, too": (
+        "id int, a decimal(38,2)", "CSV", "1,123456789012345678901234567890123456.789\n2,.999\n",
+        [(1, D("123456789012345678901234567890123456.78")), (2, D("0.99"))]),
+    "floating-point numbers may have an exponent": (
+        "id int, f real, g double precision", "CSV", "1,1.0E4,-2.5e-3\n2,1e3,.5\n",
+        [(1, 1e4, -0.0025), (2, 1e3, 0.5)]),
+    "booleans of all kinds": (
+        "id int, f boolean", "CSV",
+        "1,t\n2,TRUE\n3,y\n4,Yes\n5,1\n6,f\n7,false\n8,N\n9,no\n10,0\n11, \n",
+        [(n, n < 6 if n < 11 else None) for n in range(1, 12)]),
     "numbers and booleans of all kinds": (
         "a smallint, b int, c bigint, d real, e double precision, f boolean", "CSV",
         "1,-2,3,4.5,-0.25,true\n2,7,-9223372036854775808,1e3,0,f\n3,1,1,1,1,0\n,,,,,\n",
@@ -76,6 +94,96 @@ def test_copy_converts_values_as_redshift_does(redshift, shows):
     redshift.put({"in/a": file})
     redshift.copy("t", options)
     assert redshift.sql("SELECT * FROM t ORDER BY 1") == rows
+
+
+NARROW, NO_BREAK, IDEOGRAPHIC = "\u202f", "\u00a0", "\u3000"
+# Fields that PostgreSQL's types, or Python's, take for values, and Redshift does not; columns by
+# type, what the field is at fault for.
+DIGIT = "Invalid digit, Value '{}', Pos {}, Type: {}"
+REJECTED = {
+    "bigint": {
+        **{space: DIGIT.format(space, 0, "Long") for space in (NO_BREAK, NARROW, IDEOGRAPHIC)},
+        "\x1f": DIGIT.format("\x1f", 0, "Long"),
+        f"1{NO_BREAK}000": DIGIT.format(NO_BREAK, 1, "Long"),
+        f"{NO_BREAK}5": DIGIT.format(NO_BREAK, 0, "Long"),
+        "1e3": DIGIT.format("e", 1, "Long"),
+        "1E+3": DIGIT.format("E", 1, "Long"),
+        "5.0": DIGIT.format(".", 1, "Long"),
+        "0x1F": DIGIT.format("x", 1, "Long"),
+        "-0X1f": DIGIT.format("X", 2, "Long"),
+        "0o17": DIGIT.format("o", 1, "Long"),
+        "0b11": DIGIT.format("b", 1, "Long"),
+        "1_000": DIGIT.format("_", 1, "Long"),
+        '"1,000"': DIGIT.format(",", 1, "Long"),
+        "1 000": DIGIT.format(" ", 1, "Long"),
+        "1'000": DIGIT.format("'", 1, "Long"),
+        "+": DIGIT.format("", 1, "Long"),
+        "--5": DIGIT.format("-", 1, "Long"),
+        "٢": DIGIT.format("٢", 0, "Long"),
+        "NaN": DIGIT.format("N", 0, "Long"),
+        "9223372036854775808": "Overflow, Type: Long",
+        "-9223372036854775809": "Overflow, Type: Long",
+    },
+    "integer": {
+        "2e1": DIGIT.format("e", 1, "Integer"),
+        "0x2": DIGIT.format("x", 1, "Integer"),
+        "2147483648": "Overflow, Type: Integer",
+    },
+    "decimal(12,2)": {
+        NO_BREAK: DIGIT.format(NO_BREAK, 0, "Decimal"),
+        "1e3": DIGIT.format("e", 1, "Decimal"),
+        "1.5E-3": DIGIT.format("E", 3, "Decimal"),
+        ".5e1": DIGIT.format("e", 2, "Decimal"),
+        "NaN": DIGIT.format("N", 0, "Decimal"),
+        " nan ": DIGIT.format("n", 1, "Decimal"),
+        "Infinity": DIGIT.format("I", 0, "Decimal"),
+        "-inf": DIGIT.format("i", 1, "Decimal"),
+        "0x1F": DIGIT.format("x", 1, "Decimal"),
+        "1_000.50": DIGIT.format("_", 1, "Decimal"),
+        "1_0e-1": DIGIT.format("_", 1, "Decimal"),
+        '"1,50"': DIGIT.format(",", 1, "Decimal"),
+        '"1,000.50"': DIGIT.format(",", 1, "Decimal"),
+        ".": DIGIT.format("", 1, "Decimal"),
+        "٢": DIGIT.format("٢", 0, "Decimal"),
+        "12345678901": "Overflow, Type: Decimal",
+    },
+    "double precision": {
+        "0x1p3": DIGIT.format("x", 1, "Double"),
+        "1_0": DIGIT.format("_", 1, "Double"),
+        NO_BREAK: DIGIT.format(NO_BREAK, 0, "Double"),
+    },
+    "boolean": dict.fromkeys(["on", "off", "tru", "ye", NO_BREAK], "Unknown boolean format"),
+    "date": dict.fromkeys(
+        ["today", "epoch", "-infinity", "Tomorrow", "now", NO_BREAK], "Invalid Date Format"
+    ),
+    "timestamp": dict.fromkeys(
+        ["now", "today 10:00", '"10:00 yesterday"', "infinity", "2031-01-01 allballs"],
+        "Invalid timestamp format or value",
+    ),
+}
+
+
+@pytest.mark.parametrize("options", ["CSV MAXERROR 1000 ROUNDEC", "CSV MAXERROR 1000"])
+@pytest.mark.parametrize("kind", REJECTED)
+def test_copy_rejects_what_only_postgresql_takes_for_a_value(redshift, kind, options):
+    redshift.sql(f"CREATE TABLE t (id int, v {kind})")
+    for number, (field, reason) in enumerate(REJECTED[kind].items()):
+        # Each in a file of its own: a file that is read row by row hides nothing for the next.
+        redshift.put({f"in/{number}": f"1,\n2,{field}\n3,\n"})
+        redshift.copy("t", options, f"in/{number}")
+        assert redshift.sql(
+            "SELECT line_number, trim(column_name), trim(error_message)"
+            " FROM sys_load_error_detail WHERE query_id = pg_last_copy_id()"
+        ) == [(2, "v", reason)], field
+    assert redshift.sql("SELECT DISTINCT id, v FROM t ORDER BY 1") == [(1, None), (3, None)]
+
+
+@pytest.mark.parametrize("first", ["NaN", "1e3", "0x1F", "1_000", "now"])
+def test_text_may_look_like_what_a_number_must_not(redshift, first):
+    redshift.sql("CREATE TABLE t (a varchar(20), b decimal(8,2), at timestamp)")
+    redshift.put({"in/a": f"{first},1.5,2031-01-01 00:00:00\n"})
+    redshift.copy("t", "CSV ROUNDEC")
+    assert redshift.sql("SELECT a, b FROM t") == [(first, D("1.5"))]
 
 
 def test_an_omitted_column_takes_its_default(redshift):

@@ -105,6 +105,33 @@ def test_text_that_is_no_utf8_is_recorded(orders):
     assert reason.lower().startswith("invalid utf8 hex sequence: ff")
 
 
+def test_wrong_quotes_are_recorded_with_the_field_up_to_them(orders):
+    rows = ["1,A,1,", '2,27" wide,1,', '3,"B"C,1,', '4,"D\nD"x,1,', '5,E,1,,,"F"G', "6,F,1,"]
+    orders.put({"in/1": "\n".join(rows)})
+    orders.copy("orders", "CSV MAXERROR 9")
+    assert ids(orders) == [1, 6]
+    what = (1214, "Invalid quote formatting for CSV")
+    assert orders.sql(
+        "SELECT line_number, trim(colname), position, trim(raw_field_value), trim(raw_line),"
+        " err_code, trim(err_reason) FROM stl_load_errors WHERE query = pg_last_copy_id()"
+        " ORDER BY 1"
+    ) == [
+        (2, "customer_name", 2, "27", rows[1], *what),
+        (3, "customer_name", 3, '"B"', rows[2], *what),
+        (4, "customer_name", 5, '"D\nD"', rows[3], *what),
+        (6, "", 0, "", rows[4], *what),
+    ]
+
+
+def test_a_row_beyond_4_mb_is_recorded(orders):
+    orders.put({"in/1": f"1,A,1,\n2,{'x' * 4 * 1024 * 1024},1,\n3,C,1,\n"})
+    orders.copy("orders", "CSV MAXERROR 9")
+    assert ids(orders) == [1, 3]
+    assert orders.sql(DETAIL) == [
+        (orders.url("in/1"), 2, "customer_name", "Input line is longer than 4 MB")
+    ]
+
+
 def test_quotes_that_do_not_end_are_recorded(orders):
     orders.put({"in/1": '1,A,1,\n9,"N,1,\n', "in/2": "2,B,2,\n"})
     assert orders.copy_fails("orders") == FAILED

@@ -94,7 +94,8 @@ class Desk:
     def _carry_out(self, request: Request) -> None:
         match request["do"]:
             case "send_files":
-                self._send(request, file_pieces(Copy(**_plan(request, "as_is"))))
+                columns = request["columns"]
+                self._send(request, file_pieces(Copy(**_plan(request, "as_is")), columns))
             case "send_rows":
                 columns = request["columns"]
                 self._send(request, row_pieces(Copy(**_plan(request, "as_is")), columns))

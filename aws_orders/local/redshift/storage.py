@@ -4,7 +4,6 @@ Belongs here: every call of AWS. Does not belong here: what the bytes mean. boto
 the first call, since it takes longer to load than the rest of the server to start.
 """
 
-import codecs
 import contextlib
 import functools
 import gzip
@@ -105,16 +104,6 @@ class Content:
                 return self._source.read(None if amount < 0 else amount)
             except (gzip.BadGzipFile, EOFError, zlib.error) as failure:
                 raise RedshiftError(f"File {self._url} is not valid GZIP: {failure}") from failure
-
-    def lines(self) -> Iterator[str]:
-        """Yield the lines with their ends, LF alone; bytes that are no text become surrogates."""
-        decode = codecs.getincrementaldecoder("utf-8-sig")("surrogateescape").decode
-        held = ""
-        while data := self.read(PART // 32):
-            *whole, held = (held + decode(data)).split("\n")
-            yield from (f"{line}\n" for line in whole)
-        if held := held + decode(b"", final=True):
-            yield held
 
 
 @contextlib.contextmanager

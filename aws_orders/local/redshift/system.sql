@@ -279,7 +279,7 @@ BEGIN
     INTO fields, casts, faults
     FROM jsonb_array_elements(columns) WITH ORDINALITY AS listed(c, place);
     EXECUTE 'CREATE TEMP TABLE redshift_rows (number bigint, file text, line bigint, raw text,'
-        || ' fault int, code int, reason text, ' || fields || ')';
+        || ' fault int, code int, reason text, place int, ' || fields || ')';
     PERFORM redshift.receive(
         jsonb_build_object('do', 'send_rows', 'plan', plan, 'columns', columns),
         'pg_temp.redshift_rows', 'ENCODING ''UTF8''');
@@ -323,35 +323,29 @@ CREATE OR REPLACE FUNCTION redshift.fault(field text, c jsonb) RETURNS text LANG
                 ELSE format('octet_length(%s) > %s', field, c->>'length') END
 $$;
 
--- What is wrong with a field, by the codes and in the words of Redshift.
+-- What is wrong with a field, by the codes and in the words of Redshift. Digits that are none were
+-- found before (values.py), so a number that PostgreSQL does not take is too large.
 -- https://docs.aws.amazon.com/redshift/latest/dg/r_Load_Error_Reference.html
-CREATE OR REPLACE FUNCTION redshift.reason(
-    value text, c jsonb, OUT code int, OUT words text, OUT place int)
+DROP FUNCTION IF EXISTS redshift.reason(text, jsonb);
+CREATE OR REPLACE FUNCTION redshift.reason(value text, c jsonb, OUT code int, OUT words text)
 LANGUAGE plpgsql AS $$
 DECLARE
     kind text := c->>'kind';
-    type text := coalesce('{"int2": "Short", "int4": "Integer", "int8": "Long", "float4": "Float",
-        "float8": "Double", "numeric": "Decimal"}'::jsonb->>kind, kind);
+    number text := '{"int2": "Short", "int4": "Integer", "int8": "Long", "float4": "Float",
+        "float8": "Double", "numeric": "Decimal"}'::jsonb->>kind;
 BEGIN
-    place := 0;
     IF value IS NULL THEN
         code := 1213; words := 'Missing data for not-null field';
     ELSIF (c->>'text')::boolean THEN
         code := 1204; words := 'String length exceeds DDL length';
-    ELSIF kind = 'bool' THEN
-        code := 1210; words := 'Unknown boolean format';
+    ELSIF number IS NOT NULL THEN
+        code := 1204; words := 'Overflow, Type: ' || number;
     ELSIF kind = 'date' THEN
         code := 1205; words := 'Invalid Date Format';
     ELSIF kind LIKE 'time%' THEN
         code := 1206; words := 'Invalid timestamp format or value';
-    ELSIF (SELECT sql_error_code FROM pg_input_error_info(value, c->>'type')) = '22003' THEN
-        code := 1204; words := 'Overflow, Type: ' || type;
     ELSE
-        place := length(substring(value FROM CASE WHEN kind LIKE 'int%' THEN '^[+-]?[0-9]*'
-                                                  ELSE '^[+-]?[0-9]*\.?[0-9]*' END));
-        code := 1207;
-        words := format('Invalid digit, Value ''%s'', Pos %s, Type: %s',
-                        substr(value, place + 1, 1), place, type);
+        code := 1223; words := 'Invalid value, Type: ' || kind;
     END IF;
 END $$;
 
@@ -368,7 +362,7 @@ BEGIN
         'start_time', clock_timestamp() AT TIME ZONE 'UTC', 'file_name', file, 'line_number', line,
         'column_name', coalesce(c->>'name', ''), 'column_type', coalesce(c->>'kind', ''),
         'column_length', coalesce(substring(c->>'type' FROM '\((.*)\)'), ''),
-        'position', coalesce(why.place, 0), 'error_code', coalesce(bad.code, why.code),
+        'position', bad.place, 'error_code', coalesce(bad.code, why.code),
         'error_message', coalesce(bad.reason, why.words),
         'raw_line', raw, 'raw_value', left(coalesce(value, ''), 1024)) ORDER BY number)
     INTO rows
