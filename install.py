@@ -8,6 +8,7 @@ that of Python 3.6, and it needs nothing but the standard library.
 """
 
 import hashlib
+import importlib.util
 import json
 import os
 import shutil
@@ -20,7 +21,7 @@ INPUTS = ("pyproject.toml", "constraints.txt")
 SYSTEM_CERTIFICATES = {"UV_SYSTEM_CERTS": "1", "UV_NATIVE_TLS": "1"}  # its new and its old name
 
 
-class Refusal(Exception):
+class InstallError(Exception):
     """Nothing can be installed here; the message says why and what to do, in one line."""
 
 
@@ -33,17 +34,17 @@ def main(venv, arguments):
             print(f"Installing into {venv}, once:", flush=True)
             install(venv, arguments)
             record(venv, arguments)
-    except Refusal as refusal:
+    except InstallError as refusal:
         print(f"aws_orders: {refusal}", file=sys.stderr)
         return 1
     return 0
 
 
 def check_python():
-    """Raise Refusal where this Python is too old."""
+    """Raise InstallError where this Python is too old."""
     if sys.version_info < (3, 11):
         found = ".".join(map(str, sys.version_info[:3]))
-        raise Refusal(
+        raise InstallError(
             f"Python 3.11 or newer is needed, and {sys.executable} is {found}. "
             "Name another one: make PYTHON=python3.12 ..."
         )
@@ -56,7 +57,8 @@ def install(venv, arguments):
     make_environment(venv, with_pip=uv is None)
     python = os.path.join(venv, "bin", "python")
     pip = [python, "-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
-    if uv is None and not step("uv", [*pip, "--retries", "1", "--constraint", "constraints.txt", "uv"]):
+    just_uv = [*pip, "--retries", "1", "--constraint", "constraints.txt", "uv"]
+    if uv is None and not step("uv", just_uv):
         uv = os.path.join(venv, "bin", "uv")
     if uv is not None:
         command = [uv, "pip", "install", "--python", python, *arguments]
@@ -70,20 +72,20 @@ def install(venv, arguments):
     make_environment(venv, with_pip=True)
     error = step("packages, with pip: a minute or two", [*pip, *arguments])
     if error:
-        raise Refusal("the packages cannot be installed; pip's error is above.")
+        raise InstallError("the packages cannot be installed; pip's error is above.")
 
 
 def check_writable(venv):
-    """Raise Refusal where no environment of ours can be at `venv`."""
+    """Raise InstallError where no environment of ours can be at `venv`."""
     advice = "Name other folders: make VENV=DIR STATE=DIR ..."
     try:
         os.makedirs(venv, exist_ok=True)
     except OSError as error:
-        raise Refusal(f"{venv} cannot be made ({error.strerror}). {advice}") from None
+        raise InstallError(f"{venv} cannot be made ({error.strerror}). {advice}") from None
     if not os.access(venv, os.W_OK):
-        raise Refusal(f"{venv} belongs to somebody else. {advice}")
+        raise InstallError(f"{venv} belongs to somebody else. {advice}")
     if os.listdir(venv) and not os.path.exists(os.path.join(venv, "pyvenv.cfg")):
-        raise Refusal(f"{venv} holds something else than a virtual environment. {advice}")
+        raise InstallError(f"{venv} holds something else than a virtual environment. {advice}")
 
 
 def make_environment(venv, with_pip):
@@ -91,11 +93,11 @@ def make_environment(venv, with_pip):
     program = os.path.join(venv, "bin", "pip" if with_pip else "python")
     if os.path.exists(program):
         return
-    if with_pip and subprocess.call([sys.executable, "-c", "import ensurepip"], stderr=subprocess.DEVNULL):
-        raise Refusal("Python lacks its venv module. On Debian: apt-get install python3-venv")
+    if with_pip and importlib.util.find_spec("ensurepip") is None:
+        raise InstallError("Python lacks its venv module. On Debian: apt-get install python3-venv")
     options = [] if with_pip else ["--without-pip"]
     if step("virtual environment", [sys.executable, "-m", "venv", *options, venv]):
-        raise Refusal(f"{venv} cannot be made; venv's error is above. Start anew: make clean")
+        raise InstallError(f"{venv} cannot be made; venv's error is above. Start anew: make clean")
 
 
 def step(name, command, more=None):
