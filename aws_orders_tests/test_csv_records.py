@@ -2,6 +2,7 @@
 
 import csv
 import io
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -21,6 +22,8 @@ from aws_orders.csv_records import (
     scan,
     split_fields,
 )
+from aws_orders_tests import csv_oracle
+from aws_orders_tests.searches import search
 
 Rows = list[tuple[int, list[bytes]] | tuple[int, int, str]]
 
@@ -123,3 +126,29 @@ def test_the_count_leaves_the_header_out_and_includes_malformed_records() -> Non
 @pytest.mark.parametrize("data", [b"", b"id,name", b"id,name\r\n"])
 def test_a_file_without_rows_counts_none(data: bytes) -> None:
     assert count_records([data]).records == 0
+
+
+MARKS = ['"', '"', '""', ",", ",", '",', ',"', '"\n', '\n"', ' "', '" ', "\n", "\n", "\r\n", "\r"]
+LETTERS = ["\t", " ", "a", "17", "é", "🙂", "\\", '\\"', "\0", '="']
+texts = st.lists(st.sampled_from([*MARKS, *LETTERS]), max_size=60)
+
+
+@search(2000)
+@given(texts, st.sampled_from([1, 2, 7, 64, PIECE_BYTES]))
+def test_an_independent_reader_finds_the_same_records(parts: list[str], size: int) -> None:
+    data = "".join(parts).encode()
+    expected = [(row.line, getattr(row, "fields", None)) for row in csv_oracle.read(data)]
+    found = [(row[0], tuple(row[1]) if len(row) == 2 else None) for row in rows(data, size)]
+    assert found == expected
+
+
+@search(3)
+@given(texts.map("".join), st.integers(1, 5), st.randoms(use_true_random=False))
+def test_an_independent_reader_finds_the_same_records_in_megabytes(
+    text: str, megabytes: int, random: Random
+) -> None:
+    lines = [text, "1,a\n", '"b\nc",d\r\n', '2,27" wide\n', '3,"x"y\n', "4," + "z" * 9999 + "\n"]
+    data = "".join(random.choices(lines, k=megabytes * 300)).encode()
+    expected = [(row.line, getattr(row, "fields", None)) for row in csv_oracle.read(data)]
+    found = [(row[0], tuple(row[1]) if len(row) == 2 else None) for row in rows(data)]
+    assert found == expected
