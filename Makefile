@@ -15,6 +15,28 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help run dev test check soak bench lint types audit format lock platforms reset clean \
   local tools
+.DEFAULT_GOAL := help
+
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 11
+
+run: local ## Start the laptop's AWS, materialize the six assets, show the result
+	@"$(BIN)/aws-orders" run --state "$(STATE)"
+
+dev: local ## Serve Dagster's web UI on http://127.0.0.1:3000 until Ctrl-C
+	@"$(BIN)/aws-orders" dev --state "$(STATE)"
+
+# One worker a core, each with a laptop's AWS of its own.
+PYTEST = "$(BIN)/pytest" --numprocesses auto --maxprocesses 4 --dist loadgroup
+
+test: tools ## Run the tests (some minutes)
+	@$(PYTEST)
+
+check: tools ## Run the tests that are quick (a minute)
+	@$(PYTEST) -m 'not slow' --hypothesis-profile check
+
+soak: tools ## Search for faults at length (hours)
+	@$(PYTEST) -m hypothesis --hypothesis-profile soak
 
 bench: tools ## Measure, and print the figures as a table
 	@"$(BIN)/python" -m benchmarks
