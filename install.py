@@ -17,6 +17,7 @@ import sys
 import time
 
 PROJECT = os.path.dirname(os.path.abspath(__file__))
+STAMPS = ".installed"  # in the environment: what was installed from which inputs
 INPUTS = ("pyproject.toml", "constraints.txt")
 SYSTEM_CERTIFICATES = {"UV_SYSTEM_CERTS": "1", "UV_NATIVE_TLS": "1"}  # its new and its old name
 
@@ -57,22 +58,25 @@ def install(venv, arguments):
     make_environment(venv, with_pip=uv is None)
     python = os.path.join(venv, "bin", "python")
     pip = [python, "-I", "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
-    just_uv = [*pip, "--retries", "1", "--constraint", "constraints.txt", "uv"]
-    if uv is None and not step("uv", just_uv):
+    errors = []
+    if uv is None:
         uv = os.path.join(venv, "bin", "uv")
-    if uv is not None:
+        errors += step("uv", [*pip, "--retries", "1", "--constraint", "constraints.txt", "uv"])
+    if not errors:
         command = [uv, "pip", "install", "--python", python, *arguments]
-        error = step("packages", command)
-        # uv brings its own certificates; a company's proxy is known to the system's alone.
-        if error and "certificate" in error:
-            error = step("packages, with the system's certificates", command, SYSTEM_CERTIFICATES)
-        if not error:
+        # The system's certificates know a company's proxy; uv's own do without ca-certificates.
+        errors = step("packages", command, SYSTEM_CERTIFICATES)
+        if errors and "certificate" in errors[0]:
+            errors += step("packages, with uv's own certificates", command)
+            errors = errors if len(errors) > 1 else []
+        if not errors:
             return
     # pip may have an index of its own that uv does not know.
     make_environment(venv, with_pip=True)
     error = step("packages, with pip: a minute or two", [*pip, *arguments])
     if error:
-        raise InstallError("the packages cannot be installed; pip's error is above.")
+        print("\n\n".join([*errors, *error]), file=sys.stderr)
+        raise InstallError("the packages cannot be installed; the installers' errors are above.")
 
 
 def check_writable(venv):
@@ -96,12 +100,14 @@ def make_environment(venv, with_pip):
     if with_pip and importlib.util.find_spec("ensurepip") is None:
         raise InstallError("Python lacks its venv module. On Debian: apt-get install python3-venv")
     options = [] if with_pip else ["--without-pip"]
-    if step("virtual environment", [sys.executable, "-m", "venv", *options, venv]):
+    error = step("virtual environment", [sys.executable, "-m", "venv", *options, venv])
+    if error:
+        print(*error, file=sys.stderr)
         raise InstallError(f"{venv} cannot be made; venv's error is above. Start anew: make clean")
 
 
 def step(name, command, more=None):
-    """Run a command and print how long it took; return what it said where it failed, else ""."""
+    """Run a command and print how long it took; return what it said, if it failed."""
     started = time.monotonic()
     print(f"  {name} ...", end="", flush=True)
     done = subprocess.run(
@@ -112,12 +118,12 @@ def step(name, command, more=None):
         stderr=subprocess.STDOUT,
         universal_newlines=True,
     )
-    print(f" {time.monotonic() - started:.1f} s", flush=True)
+    seconds = time.monotonic() - started
     if done.returncode == 0:
-        return ""
-    said = done.stdout.strip() or f"it ended with status {done.returncode}"
-    print("\n".join("    " + line for line in said.splitlines()[-30:]), file=sys.stderr)
-    return said
+        print(f" {seconds:.1f} s", flush=True)
+        return []
+    print(f" failed after {seconds:.1f} s", flush=True)
+    return [f"{name}: {done.stdout.strip() or done.returncode}"]
 
 
 def environment(more):
@@ -131,15 +137,10 @@ def environment(more):
     return found
 
 
-def stamp_path(venv):
-    """Return the file that says what was installed."""
-    return os.path.join(venv, ".installed")
-
-
 def stamps(venv):
     """Return the digest of each installed list of arguments, by the arguments."""
     try:
-        with open(stamp_path(venv), encoding="utf-8") as file:
+        with open(os.path.join(venv, STAMPS), encoding="utf-8") as file:
             found = json.load(file)
     except (OSError, ValueError):
         found = {}
@@ -166,8 +167,10 @@ def record(venv, arguments):
     now = digest()
     found = {words: was for words, was in stamps(venv).items() if was == now}
     found[" ".join(arguments)] = now
-    with open(stamp_path(venv), "w", encoding="utf-8") as file:
+    path = os.path.join(venv, STAMPS)
+    with open(path + ".new", "w", encoding="utf-8") as file:
         json.dump(found, file)
+    os.replace(path + ".new", path)
 
 
 if __name__ == "__main__":

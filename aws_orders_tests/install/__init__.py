@@ -1,0 +1,1 @@
+"""A first start, as different users meet it."""
