@@ -71,7 +71,8 @@ class OrdersLoad:
     @property
     def columns(self) -> list[str]:
         """The columns of what was loaded."""
-        return sorted({name for load in self.loads for name in load.header})
+        headers = [load.header for load in self.loads]
+        return sorted({name for header in headers for name in deliveries.file_columns(header)})
 
     @property
     def unknown_columns(self) -> dict[str, list[str]]:
@@ -207,7 +208,7 @@ def _commit(
             elif plan.changes.outdated:
                 session.execute(sql.delete_loads(schema, table), (tuple(plan.changes.outdated),))
         for load in loads:
-            insert = sql.insert_load(schema, ORDERS, stage_of(load.id), load.header)
+            insert = sql.insert_load(schema, ORDERS, stage_of(load.id), load.columns)
             session.execute(insert, (load.id,))
         now = datetime.now(UTC).replace(tzinfo=None)
         _insert(

@@ -14,7 +14,7 @@ import psycopg2
 
 from aws_orders import deliveries, sql
 from aws_orders.contract import ORDERS
-from aws_orders.deliveries import Shape
+from aws_orders.deliveries import Shape, file_columns, stage_columns
 from aws_orders.delivery_files import check_gzip, read_header
 from aws_orders.load_plan import READERS, LoadPlan
 from aws_orders.objects import StoredObject
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 # The most that MAXERROR may say: https://docs.aws.amazon.com/redshift/latest/dg/copy-parameters-data-load.html
 MAX_BAD_ROWS = 100_000
+# https://docs.aws.amazon.com/redshift/latest/dg/r_names.html
+MAX_NAME_BYTES = 127
 
 
 @dataclass(frozen=True)
@@ -63,10 +65,27 @@ class Load:
     @property
     def refused(self) -> list[tuple[Any, ...]]:
         """What is recorded of the rows set apart, in the contract's order of columns."""
+        names = dict(zip(self.columns, file_columns(self.header), strict=True))
         return [
-            (self.id, row.file.split("/", 3)[3], row.line, row.column or None, row.reason)
+            (
+                self.id,
+                row.file.split("/", 3)[3],
+                row.line,
+                _cut(names.get(row.column, row.column)) or None,
+                row.reason,
+            )
             for row in self.rejected
         ]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the temporary table, in the file's order."""
+        return stage_columns(self.header, ORDERS)
+
+
+def _cut(name: str) -> str:
+    """Return as much of a column's name as the warehouse keeps; a file's may be longer."""
+    return name.encode()[:MAX_NAME_BYTES].decode(errors="ignore")
 
 
 @dataclass(frozen=True)
@@ -110,13 +129,14 @@ class Staging:
         manifest = f"{self.run_prefix}{stage}.manifest"
         body = deliveries.copy_manifest(self.settings.uri(stored.key) for stored in members)
         self.s3.put_object(Bucket=self.settings.bucket, Key=manifest, Body=body)
-        self.session.execute(sql.create_stage(stage, ORDERS, shape.header))
+        columns = stage_columns(shape.header, ORDERS)
+        self.session.execute(sql.create_stage(stage, ORDERS, columns))
 
         def copy(max_errors: int) -> int:
             return self.session.copy(
                 sql.copy_deliveries(
                     stage,
-                    shape.header,
+                    columns,
                     self.settings.uri(manifest),
                     self.redshift.iam_role,
                     self.redshift.data_region,
