@@ -11,12 +11,13 @@ from typing import Any
 import dagster as dg
 from psycopg2.sql import Composed
 
-from aws_orders import rules, sql
+from aws_orders import rules
 from aws_orders.assets.reporting import RETRIES, check_result, stop_if_blocked, work
-from aws_orders.contract import ORDERS, ORDERS_LOADS, ORDERS_REJECTED, PRODUCTS
+from aws_orders.contract import PRODUCTS, TABLES
 from aws_orders.preview import table
 from aws_orders.resources.redshift import RedshiftResource, Session
 from aws_orders.rules import Rule
+from aws_orders.schema_evolution import evolve
 from aws_orders.settings import QUARANTINE_PREFIX, Settings
 
 EXAMPLES = 5
@@ -75,7 +76,7 @@ def products_checks(
     schema = redshift.schema_name
 
     def look(session: Session) -> list[dg.AssetCheckResult]:
-        session.execute(sql.create_table(schema, PRODUCTS))
+        evolve(session, schema, [PRODUCTS])
         _, found = _apply(
             "redshift_products", rules.PRODUCT_RULES, rules.PRODUCTS_SCAN, session, schema
         )
@@ -114,8 +115,7 @@ def examine_orders(settings: Settings, redshift: RedshiftResource) -> list[dg.As
     schema = redshift.schema_name
 
     def look(session: Session) -> list[dg.AssetCheckResult]:
-        for needed in (ORDERS, ORDERS_LOADS, ORDERS_REJECTED, PRODUCTS):
-            session.execute(sql.create_table(schema, needed))
+        evolve(session, schema, TABLES)
         with session.transaction():  # another run may load meanwhile
             rows, found = _apply(
                 "redshift_orders", rules.ORDER_RULES, rules.ORDERS_SCAN, session, schema

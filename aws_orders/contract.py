@@ -129,6 +129,7 @@ ORDERS_LOADS = Table(
         Column("load_rows", ID, "Rows of the whole load, all its files together.", required=True),
         Column("run_id", varchar(64), "The Dagster run that loaded it.", required=True),
         Column("loaded_at", TIME, "When, in UTC.", required=True),
+        Column("records", ID, "Records of the file, counted apart from COPY; older loads: none."),
     ),
 )
 
@@ -145,6 +146,11 @@ ORDERS_REJECTED = Table(
         Column("reason", varchar(1024), "What Redshift said of it.", required=True),
     ),
 )
+
+
+# They commit together, and are locked in this order.
+ORDERS_TABLES = (ORDERS, ORDERS_LOADS, ORDERS_REJECTED)
+TABLES = (PRODUCTS, *ORDERS_TABLES)
 
 
 @dataclass(frozen=True)

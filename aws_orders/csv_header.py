@@ -14,8 +14,8 @@ from aws_orders.masking import masked
 
 # A first line longer than this is no header but a file without line ends.
 MAX_HEADER_BYTES = 64 * 1024
-# https://docs.aws.amazon.com/redshift/latest/dg/r_names.html and r_CREATE_TABLE_usage.html
-MAX_NAME_BYTES, MAX_COLUMNS = 127, 1600
+# https://docs.aws.amazon.com/redshift/latest/dg/r_CREATE_TABLE_usage.html
+MAX_COLUMNS = 1600
 
 
 def split_header(chunks: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
@@ -34,7 +34,7 @@ def parse_header(first_line: bytes, where: str) -> tuple[str, ...]:
     """Return the column names in a file's first line, lower-cased and stripped, in their order.
 
     Raises:
-        DataError: the line is empty, too long, not UTF-8, or names a column twice.
+        DataError: the line is empty, too long, not UTF-8, or has more columns than a table.
     """
     if len(first_line) > MAX_HEADER_BYTES:
         raise _unreadable(where, f"a first line of more than {MAX_HEADER_BYTES} bytes")
@@ -53,14 +53,8 @@ def parse_header(first_line: bytes, where: str) -> tuple[str, ...]:
             found="no header",
             fix="Have the sender deliver the whole file.",
         )
-    if not all(names):
-        raise _unreadable(where, f"no name for column {names.index('') + 1}")
     if len(names) > MAX_COLUMNS:
         raise _unreadable(where, f"{len(names)} columns, where Redshift takes {MAX_COLUMNS}")
-    if long := [name for name in names if len(name.encode()) > MAX_NAME_BYTES]:
-        raise _unreadable(where, f"a name of {len(long[0].encode())} bytes")
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise _unreadable(where, f"{', '.join(repeated)} more than once")
     return names
 
 
@@ -77,7 +71,7 @@ def _unreadable(where: str, found: str) -> DataError:
     return DataError(
         "The header cannot be read.",
         where=f"{where}, line 1",
-        expected="unique column names, separated by commas, in UTF-8",
+        expected="column names, separated by commas, in UTF-8",
         found=found,
         fix="Deliver the file again as CSV in UTF-8 (iconv -t UTF-8 converts it).",
     )
@@ -86,8 +80,10 @@ def _unreadable(where: str, found: str) -> DataError:
 def check_header(header: tuple[str, ...], table: Table, where: str) -> tuple[str, ...]:
     """Check that `header` has the columns of `table`, in any order; return the unknown ones.
 
+    Unknown columns may have any name, none, or the same name: nothing is read from them.
+
     Raises:
-        DataError: a column is missing.
+        DataError: a column of the table is missing, or is there twice.
     """
     missing = [name for name in table.expected if name not in header]
     if missing:
@@ -98,5 +94,15 @@ def check_header(header: tuple[str, ...], table: Table, where: str) -> tuple[str
             # A file without a header has an order there.
             found=", ".join(masked("", name) for name in header),
             fix="Correct the header, or have the sender add the column, and deliver again.",
+        )
+    if repeated := [name for name in table.names if header.count(name) > 1]:
+        name = repeated[0]
+        places = [str(place) for place, found in enumerate(header, start=1) if found == name]
+        raise DataError(
+            f"The header has {', '.join(repeated)} more than once.",
+            where=f"{where}, line 1",
+            expected="each of the contract's columns once",
+            found=f"{name} as columns {' and '.join(places)}",
+            fix="Have the sender remove or rename the surplus column, and deliver again.",
         )
     return tuple(name for name in header if name not in table.names)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from aws_orders.contract import Table
 from aws_orders.objects import StoredObject
 
 FILES_SHOWN = 10
@@ -75,6 +76,28 @@ class Listing:
         return self._digest.hexdigest()
 
 
+def stage_columns(header: Sequence[str], table: Table) -> tuple[str, ...]:
+    """Return the columns of the temporary table that a file with this header is copied into.
+
+    What the contract does not know gets a name from its position: the file's own name may be
+    empty, repeated, longer than a column's name may be, or a system column's.
+    """
+    prefix = "ignored_"
+    while any(name.startswith(prefix) for name in table.names):
+        prefix = f"_{prefix}"
+    return tuple(
+        name if name in table.names else f"{prefix}{position}"
+        for position, name in enumerate(header, start=1)
+    )
+
+
+def file_columns(header: Sequence[str]) -> tuple[str, ...]:
+    """Return the file's names for its columns, for people: one without a name gets its place."""
+    return tuple(
+        name or f"(column {position}, no name)" for position, name in enumerate(header, start=1)
+    )
+
+
 def unknown_columns(
     files: Iterable[tuple[tuple[str, ...], Sequence[str]]], known: Sequence[str]
 ) -> dict[str, list[str]]:
@@ -86,7 +109,7 @@ def unknown_columns(
     """
     found: dict[str, list[str]] = defaultdict(list)
     for header, keys in files:
-        for name in header:
+        for name in dict.fromkeys(file_columns(header)):  # a name may be there twice
             if name not in known:
                 found[name] += keys[: FILES_SHOWN - len(found[name])]
     return dict(found)

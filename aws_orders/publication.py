@@ -23,6 +23,7 @@ from aws_orders.resources.s3 import (
     join_objects,
     list_objects,
 )
+from aws_orders.schema_evolution import evolve
 from aws_orders.settings import DETAILED_ORDERS as DETAILED_KEY
 from aws_orders.settings import UNMATCHED_ORDERS as UNMATCHED_KEY
 from aws_orders.settings import Settings
@@ -137,8 +138,7 @@ def unload_orders(
     def work(session: Session) -> Unloaded:
         delete_prefix(s3, settings.bucket, run_prefix)
         # Either table may be missing yet: a job may refresh the other one first.
-        for table in (ORDERS, PRODUCTS):
-            session.execute(sql.create_table(schema, table))
+        evolve(session, schema, (PRODUCTS, ORDERS))
         with session.transaction():
             rows = _unload(session, redshift, settings, detailed)
             others = _unload(session, redshift, settings, unmatched)

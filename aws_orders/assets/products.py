@@ -150,7 +150,7 @@ def redshift_products(
     with work() as watch:
         client = dynamodb.get_client()
         try:
-            rows = load_products(
+            load = load_products(
                 redshift,
                 settings.products_table,
                 lambda: dynamodb.count(client, settings.products_table),
@@ -158,11 +158,12 @@ def redshift_products(
         except CountMismatchError as error:
             yield check_result(SAME_COUNT, error.difference, str(error))
             raise
-        yield check_result(SAME_COUNT, 0, f"Both have {rows:,} products.")
+        yield check_result(SAME_COUNT, 0, f"Both have {load.rows:,} products.")
         yield dg.MaterializeResult(
             metadata=watch.metadata(
-                rows,
+                load.rows,
                 {
+                    "schema changes": dg.MetadataValue.json(load.schema_changes),
                     "dagster/table_name": redshift.relation(PRODUCTS.name),
                     **column_lineage("redshift_products"),
                     "preview": preview_of_table(redshift, PRODUCTS),

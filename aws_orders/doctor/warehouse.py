@@ -7,11 +7,13 @@ from typing import Any
 
 from psycopg2.sql import SQL, Composed, Identifier
 
-from aws_orders.contract import ORDERS, ORDERS_LOADS, ORDERS_REJECTED, PRODUCTS, Table
+from aws_orders import schema_sql
+from aws_orders.contract import TABLES, Table
 from aws_orders.doctor.findings import Check, Finding, Status, Trouble, carry_out
 from aws_orders.resources.redshift import RedshiftResource, Session
+from aws_orders.schema_changes import AddColumn, CreateTable, WidenColumn
+from aws_orders.schema_evolution import read_plan, refused
 
-TABLES = (PRODUCTS, ORDERS, ORDERS_LOADS, ORDERS_REJECTED)
 UNREACHABLE = (
     "Check REDSHIFT_HOST and REDSHIFT_PORT, that the warehouse runs, and that its security group "
     "and the network let this machine in."
@@ -34,7 +36,11 @@ def warehouse(redshift: RedshiftResource) -> Iterator[Finding]:
         what = f"warehouse ({redshift.auth}), {redshift.database}"
         yield carry_out(Check(what, connects, absent=UNREACHABLE))
         for session in sessions:
-            for check in (encryption(redshift, session), *privileges(redshift, session)):
+            for check in (
+                encryption(redshift, session),
+                *privileges(redshift, session),
+                schema_plan(redshift, session),
+            ):
                 yield carry_out(check)
 
 
@@ -110,6 +116,41 @@ def privileges(redshift: RedshiftResource, session: Session) -> Iterator[Check]:
     for table in TABLES:
         yield Check(f"warehouse: table {table.name}", partial(on_table, table))
     yield Check("warehouse: rows that COPY rejects", load_errors)
+
+
+def schema_plan(redshift: RedshiftResource, session: Session) -> Check:
+    """Check which changes the next run makes to the tables, and whether the user may make them."""
+    schema = redshift.schema_name
+
+    def look() -> str | Trouble:
+        plan = read_plan(session, schema, TABLES)
+        if plan.refused:
+            error = refused(session, schema, plan.refused)
+            return Trouble(f"{error.where}: {error.found}", error.expected, error.fix)
+        if not plan.changes:
+            return "the tables are as the contract says"
+        created = [c.table.name for c in plan.changes if isinstance(c, CreateTable)]
+        altering = [c for c in plan.changes if isinstance(c, AddColumn | WidenColumn)]
+        steps = [f"creates {', '.join(created)}"] if created else []
+        steps += [schema_sql.statement(schema, c).as_string(session.connection) for c in altering]
+        planned = "the next run: " + "; ".join(steps)
+        user = str(session.scalar("SELECT current_user"))
+        grants = {
+            c.table.name: schema_sql.grant_alter(schema, c.table, user)
+            for c in altering
+            if session.scalar(schema_sql.OWNER, (schema, c.table.name)) != user
+        }
+        if not grants:
+            return planned
+        return Trouble(
+            f"{planned}; {user} does not own {', '.join(grants)}",
+            "the table's owner, or ALTER on the table (not visible from here)",
+            "Unless it is granted: "
+            + " ".join(g.as_string(session.connection) for g in grants.values()),
+            Status.WARN,
+        )
+
+    return Check("warehouse: schema changes", look)
 
 
 def role(redshift: RedshiftResource) -> Check:

@@ -161,6 +161,36 @@ def test_lengths_of_text_are_redshifts(redshift):
     assert redshift.sql("SELECT 'long enough'::varchar(4)") == [("long",)]
 
 
+REFUSED_ALTERS = {
+    "ALTER TABLE t ADD COLUMN b int, ADD COLUMN c int": 'syntax error at or near ","',
+    "alter table t drop column a, add c int": 'syntax error at or near ","',
+    "BEGIN; ALTER TABLE t ALTER COLUMN a TYPE varchar(9)": "inside a transaction block",
+    "ALTER TABLE t ALTER COLUMN a TYPE int USING 1": "only the size of a VARCHAR",
+}
+
+
+@pytest.mark.parametrize("statement", REFUSED_ALTERS)
+def test_what_redshifts_alter_table_refuses_is_refused(redshift, statement):
+    redshift.sql("CREATE TABLE t (a varchar(3))")
+    assert REFUSED_ALTERS[statement] in str(redshift.fails(statement))
+
+
+def test_columns_are_added_in_a_transaction_and_widened_outside_one(redshift):
+    redshift.sql('CREATE TABLE t ("the a" varchar(3))')
+    widen = 'ALTER TABLE t ALTER COLUMN "the a" TYPE varchar(9)'
+    redshift.sql("BEGIN")
+    redshift.sql("ALTER TABLE t ADD COLUMN b decimal(12, 2)")
+    error = redshift.fails(widen)
+    assert (error.pgcode, "transaction block" in str(error)) == ("25001", True)
+    redshift.sql("ROLLBACK")
+    redshift.sql(widen)
+    redshift.sql("BEGIN")
+    redshift.sql("ALTER TABLE t ADD COLUMN b decimal(12, 2)")
+    redshift.sql("COMMIT")
+    redshift.sql(f"INSERT INTO t VALUES ('{'x' * 9}', 1)")
+    assert "value too long" in str(redshift.fails(f"INSERT INTO t VALUES ('{'é' * 5}', 1)"))
+
+
 def test_drivers_take_it_for_redshift(redshift):
     [(version,)] = redshift.sql("SELECT version()")
     assert re.fullmatch(r"PostgreSQL 8\.0\.2 on .*, Redshift 1\.0\.\d+", version)

@@ -2,6 +2,7 @@
 
 NOT_SUPPORTED = "0A000"
 SYNTAX = "42601"
+ACTIVE_TRANSACTION = "25001"
 INVALID_VALUE = "22023"
 BAD_FILE = "22P04"
 """A file that PostgreSQL's own COPY could not be given as it is."""

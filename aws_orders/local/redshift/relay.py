@@ -31,6 +31,7 @@ _SASL = b"R\0\0\0\x17\0\0\0\x0aSCRAM-SHA-256\0\0"
 _ENDLESS_SASL = b"R\0\0\0\x16\0\0\0\x0aSCRAM-SHA-256\0"
 _CALLED = b"C\0\0\0\x09CALL\0"
 _LOADED = re.compile(rb"completed, (\d+) record\(s\) loaded successfully")
+_READY = b"Z\0\0\0\x05"
 _READY_IN_TRANSACTION = b"Z\0\0\0\x05T"
 _COMMIT = b"Q\0\0\0\x0bCOMMIT\0"
 _COMMITTED = b"C\0\0\0\x0bCOMMIT\0"
@@ -165,6 +166,8 @@ class _Relay:
         self._tags: deque[bytes] = deque()
         self._commits = False
         self._loaded = b"0"
+        # Whether a transaction block was open when the backend last waited for a statement.
+        self._in_transaction = False
         # Prepared statements of which the same is to be known, by name; and the one bound last.
         self._prepared: dict[bytes, Rewritten] = {}
         self._bound: Rewritten | None = None
@@ -213,7 +216,7 @@ class _Relay:
         # A query ends with a zero byte; in a Parse, its name comes before and types come after.
         name, text = (b"", payload) if kind == b"Q" else payload.split(b"\0", 1)
         text, _, rest = text.partition(b"\0")
-        new = rewrite(_decoded(text))
+        new = rewrite(_decoded(text), self._in_transaction)
         if new.tags:
             self._desk.open()
         if kind == b"Q":
@@ -237,6 +240,8 @@ class _Relay:
             held = b""
             if _ERROR in data:
                 data, held = _in_redshifts_words(data)
+            if data[-6:-1] == _READY:
+                self._in_transaction = data[-1:] != b"I"
             if self._tags:
                 data = self._tagged(data)
             if self._commits and data.endswith((_READY_IN_TRANSACTION, b"Z\0\0\0\x05I")):
@@ -266,6 +271,7 @@ class _Relay:
             if not piece:
                 raise ConnectionError("PostgreSQL went away during a commit")
             answer += piece
+        self._in_transaction = False
         return answer.replace(_COMMITTED, b"", 1)
 
 

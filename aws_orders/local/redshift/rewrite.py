@@ -10,7 +10,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
-from aws_orders.local.redshift.errors import RedshiftError, SqlSyntaxError
+from aws_orders.local.redshift.errors import (
+    ACTIVE_TRANSACTION,
+    NOT_SUPPORTED,
+    SYNTAX,
+    RedshiftError,
+    SqlSyntaxError,
+)
 from aws_orders.local.redshift.statements import Copy, Unload, interpret, is_ours
 from aws_orders.local.redshift.tokens import Token, masked, split, tokenize
 
@@ -28,8 +34,11 @@ class Rewritten:
     commits: bool = False
 
 
-def rewrite(sql: str) -> Rewritten:
-    """Return what to send instead of ``sql``; it is never refused here, but calls that fail are."""
+def rewrite(sql: str, in_transaction: bool = False) -> Rewritten:
+    """Return what to send instead of ``sql``; it is never refused here, but calls that fail are.
+
+    ``in_transaction`` says that a transaction block is open when it is sent.
+    """
     if not _MAY_CONCERN_US.search(sql):
         return Rewritten(sql)
     # Redshift's own examples escape quotes inside UNLOAD's query so.
@@ -42,7 +51,9 @@ def rewrite(sql: str) -> Rewritten:
     rewritten, position = Rewritten(""), 0
     for number, statement in enumerate(statements, 1):
         start, end = statement[0].start, statement[-1].end
-        rewritten.sql += sql[position:start] + _one(sql, statement, rewritten)
+        in_transaction |= statement[0].is_word("BEGIN", "START")
+        failure = _alter_failure(statement, in_transaction)
+        rewritten.sql += sql[position:start] + (failure or _one(sql, statement, rewritten))
         if statement[0].is_word("TRUNCATE"):
             # https://docs.aws.amazon.com/redshift/latest/dg/r_TRUNCATE.html
             rewritten.commits = number == len(statements)
@@ -93,6 +104,13 @@ _TABLE = re.compile(
 )
 
 
+_SECOND_ACTION = re.compile(r",\s*(?:ADD|DROP|ALTER|RENAME)\b(?!.*\bENCODE\b)", re.IGNORECASE)
+_ALTER_TYPE = re.compile(
+    r"\bALTER\s+COLUMN\s+\w+\s+(?:SET\s+DATA\s+)?TYPE\s+(?P<type>.*)", re.IGNORECASE | re.DOTALL
+)
+_VARCHAR = re.compile(r"(?:VARCHAR|CHARACTER\s+VARYING|NVARCHAR)\b", re.IGNORECASE)
+
+
 def _one(sql: str, statement: Sequence[Token], rewritten: Rewritten) -> str:
     """Return one statement, rewritten; note in ``rewritten`` which tag its call shall have."""
     if is_ours(statement):
@@ -112,6 +130,29 @@ def _one(sql: str, statement: Sequence[Token], rewritten: Rewritten) -> str:
     return text
 
 
+def _alter_failure(statement: Sequence[Token], in_transaction: bool) -> str:
+    """Return a call that fails, for an ALTER TABLE that Redshift refuses; otherwise nothing.
+
+    https://docs.aws.amazon.com/redshift/latest/dg/r_ALTER_TABLE.html
+    """
+    if len(statement) < 2 or not (statement[0].is_word("ALTER") and statement[1].is_word("TABLE")):
+        return ""
+    mask = masked(statement)
+    if _SECOND_ACTION.search(mask):
+        return _failing('syntax error at or near ","', SYNTAX)
+    target = _ALTER_TYPE.search(mask)
+    if target and not _VARCHAR.match(target["type"]):
+        return _failing("ALTER COLUMN TYPE changes only the size of a VARCHAR", NOT_SUPPORTED)
+    if target and in_transaction:
+        words = "ALTER TABLE ALTER COLUMN cannot run inside a transaction block"
+        return _failing(words, ACTIVE_TRANSACTION)
+    return ""
+
+
+def _failing(message: str, sqlstate: str) -> str:
+    return f"CALL redshift.fail({_literal(message)}, '{sqlstate}')"
+
+
 def _call(statement: Sequence[Token]) -> str:
     try:
         plan = interpret(statement)
@@ -119,7 +160,7 @@ def _call(statement: Sequence[Token]) -> str:
             inner = asdict(plan) | {"query": rewrite(plan.query).sql}
             return f"CALL redshift.unload({_literal(json.dumps(inner))})"
     except RedshiftError as failure:
-        return f"CALL redshift.fail({_literal(failure.message)}, '{failure.sqlstate}')"
+        return _failing(failure.message, failure.sqlstate)
     return f"CALL redshift.copy({_literal(json.dumps(_plan(plan)))})"
 
 

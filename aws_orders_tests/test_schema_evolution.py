@@ -1,0 +1,364 @@
+"""Schema evolution: a changed contract meets a warehouse that an earlier contract made."""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import psycopg2
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from psycopg2.sql import SQL, Composed, Literal
+
+from aws_orders import schema_evolution, schema_sql, sql
+from aws_orders.contract import (
+    COUNT,
+    ID,
+    ORDERS,
+    ORDERS_LOADS,
+    TABLES,
+    TIME,
+    Column,
+    SqlType,
+    Table,
+    varchar,
+)
+from aws_orders.errors import DataError
+from aws_orders.resources.redshift import Session
+from aws_orders.schema_evolution import evolve
+from aws_orders_tests.conftest import Platform
+
+KEY = Column("id", ID, "", required=True)
+NAME = Column("name", varchar(20), "")
+NEW = Column("note", varchar(40), "")
+
+
+def things(*columns: Column) -> Table:
+    return Table("things", "id", columns)
+
+
+def apply(platform: Platform, *tables: Table) -> list[str]:
+    schema = platform.redshift.schema_name
+    return platform.redshift.run(lambda session: evolve(session, schema, tables))
+
+
+def columns(platform: Platform, table: str = "things") -> list[tuple[Any, ...]]:
+    """Return a table's columns without their order, which nothing depends on."""
+    return sorted(
+        platform.query(
+            "SELECT column_name::text, data_type::text, character_maximum_length,"
+            " numeric_precision, numeric_scale, is_nullable::text"
+            " FROM information_schema.columns"
+            f" WHERE table_schema = current_schema() AND table_name = '{table}'"
+        ),
+        key=str,
+    )
+
+
+# --- What is changed ----------------------------------------------------------------------------
+
+
+def test_missing_tables_columns_and_lengths_are_made_and_a_second_look_finds_nothing_to_do(
+    platform: Platform,
+) -> None:
+    schema = platform.redshift.schema_name
+    assert apply(platform, things(KEY, NAME))[0].startswith("CREATE TABLE IF NOT EXISTS")
+    platform.query("INSERT INTO things VALUES (1, 'Kettle')")
+    wider = things(KEY, replace(NAME, type=varchar(60)), NEW)
+    assert apply(platform, wider) == [
+        f'ALTER TABLE "{schema}"."things" ALTER COLUMN "name" TYPE VARCHAR(60)',
+        f'ALTER TABLE "{schema}"."things" ADD COLUMN "note" VARCHAR(40)',
+    ]
+    assert platform.query("SELECT id, name, note FROM things") == [(1, "Kettle", None)]
+    platform.query(f"INSERT INTO things (id, name) VALUES (2, '{'x' * 60}')")
+    assert apply(platform, wider) == []
+
+
+TYPES = [
+    *("BIGINT", "INTEGER", "SMALLINT", "DECIMAL(12,2)", "TIMESTAMP", "TIMESTAMPTZ", "DATE"),
+    *("BOOLEAN", "VARCHAR(300)", "CHAR(3)", "REAL", "DOUBLE PRECISION", "numeric(10, 0)", "int8"),
+    *("character varying (7)", "bool", "float8", "timestamp without time zone"),
+]
+
+
+def test_a_table_that_was_just_created_needs_no_change_whatever_its_types(
+    platform: Platform,
+) -> None:
+    every = things(*(Column(f"c{n}", SqlType(ddl), "") for n, ddl in enumerate(TYPES)))
+    assert len(apply(platform, every)) == 1
+    assert apply(platform, every) == []
+
+
+def test_a_column_that_only_the_contract_requires_is_left_as_it_is(platform: Platform) -> None:
+    apply(platform, things(KEY, NAME))
+    assert apply(platform, things(KEY, replace(NAME, required=True))) == []
+
+
+def test_names_that_need_quotes_are_quoted(platform: Platform) -> None:
+    odd = Table('th"ings', "id", (KEY, Column('se"lect', varchar(5), "")))
+    apply(platform, odd)
+    wide = replace(odd, columns=(KEY, Column('se"lect', varchar(9), ""), Column("user", ID, "")))
+    assert len(apply(platform, wide)) == 2
+    assert apply(platform, wide) == []
+
+
+# --- What is refused ----------------------------------------------------------------------------
+
+# By difference: the contract before and after, and what the error says.
+REFUSED: dict[str, tuple[Table, Table, list[str]]] = {
+    "a column that the contract no longer has": (
+        things(KEY, NAME, NEW),
+        things(KEY, NAME),
+        ["lacks", "expected: no column note", "VARCHAR(40)", "Add note to contract.py"],
+    ),
+    "a narrower text": (
+        things(KEY, NAME),
+        things(KEY, replace(NAME, type=varchar(19))),
+        ["wider", "name VARCHAR(19)", "found:    name VARCHAR(20)", "VARCHAR(20) in contract.py"],
+    ),
+    "another type": (
+        things(KEY, replace(NAME, type=COUNT)),
+        things(KEY, replace(NAME, type=ID)),
+        ["another type", "name BIGINT", "found:    name INTEGER", "INTEGER in contract.py"],
+    ),
+    "a number of another scale": (
+        things(KEY, replace(NAME, type=SqlType("DECIMAL(12,2)"))),
+        things(KEY, replace(NAME, type=SqlType("DECIMAL(12,3)"))),
+        ["another type", "DECIMAL(12,3)", "DECIMAL(12,2)"],
+    ),
+    "a text of another type": (
+        things(KEY, NAME),
+        things(KEY, replace(NAME, type=SqlType("CHAR(20)"))),
+        ["another type", "CHAR(20)"],
+    ),
+    "a required new column": (
+        things(KEY, NAME),
+        things(KEY, NAME, replace(NEW, required=True)),
+        ["cannot be required", "Make note not required", "found:    no column note"],
+    ),
+    "a column that may be NULL from now on": (
+        things(KEY, replace(NAME, required=True)),
+        things(KEY, NAME),
+        ["takes no NULL", "Make name required"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_may_lose_data_is_refused_and_the_sql_of_the_error_works_as_written(
+    platform: Platform, name: str
+) -> None:
+    before, after, words = REFUSED[name]
+    apply(platform, before)
+    platform.query("INSERT INTO things (id, name) VALUES (1, '7')")
+    was = columns(platform)
+    with pytest.raises(DataError) as raised:
+        apply(platform, after)
+    told = str(raised.value)
+    assert [
+        word for word in [f"{platform.redshift.schema_name}.things", *words] if word not in told
+    ] == []
+    assert columns(platform) == was
+    assert "as the table's owner: " in raised.value.fix
+    platform.query(raised.value.fix.partition("as the table's owner: ")[2])
+    apply(platform, after)
+    assert apply(platform, after) == []
+
+
+def test_all_differences_are_named_at_once_and_nothing_is_changed(platform: Platform) -> None:
+    apply(platform, things(KEY, NAME, NEW))
+    was = columns(platform)
+    with pytest.raises(DataError) as raised:
+        apply(platform, things(replace(KEY, type=COUNT), replace(NAME, type=varchar(99))))
+    assert "things.id" in raised.value.where
+    assert "things.note" in raised.value.where
+    assert columns(platform) == was
+
+
+def fail_with(monkeypatch: pytest.MonkeyPatch, sqlstate: str) -> None:
+    """Let the server refuse every change with an error of that code."""
+    refuse = SQL("DO $$ BEGIN RAISE EXCEPTION 'not now' USING ERRCODE = {}; END $$")
+    statement = refuse.format(Literal(sqlstate))
+    monkeypatch.setattr(schema_sql, "statement", lambda *_: statement)
+
+
+@pytest.mark.parametrize("column", [replace(NAME, type=varchar(60)), NEW])
+def test_a_user_who_may_not_change_the_table_gets_an_error_with_the_grant(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, column: Column
+) -> None:
+    apply(platform, things(KEY, NAME))
+    wanted = things(KEY, column) if column.name == "name" else things(KEY, NAME, column)
+    fail_with(monkeypatch, "42501")
+    with pytest.raises(DataError) as raised:
+        apply(platform, wanted)
+    schema, user = platform.redshift.schema_name, platform.redshift.user
+    assert f'GRANT ALTER ON TABLE "{schema}"."things" TO "{user}";' in raised.value.fix
+    assert f"{user} to be the table's owner" in raised.value.expected
+
+
+def test_a_text_that_redshift_does_not_widen_gets_an_error_with_statements_that_do(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply(platform, things(KEY, NAME))
+    platform.query("INSERT INTO things VALUES (1, 'Kettle')")
+    wider = things(KEY, replace(NAME, type=varchar(60)))
+    with monkeypatch.context() as patch:
+        fail_with(patch, "0A000")
+        with pytest.raises(DataError, match="does not widen column name") as raised:
+            apply(platform, wider)
+    assert "not now" in raised.value.found
+    platform.query(raised.value.fix.partition("As the table's owner: ")[2])
+    assert apply(platform, wider) == []
+    assert platform.query("SELECT id, name FROM things") == [(1, "Kettle")]
+
+
+@pytest.mark.parametrize("sqlstate", ["57014", "0A000"])
+def test_another_failure_stays_what_it_is(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, sqlstate: str
+) -> None:
+    apply(platform, things(KEY, NAME))
+    fail_with(monkeypatch, sqlstate)
+    with pytest.raises(psycopg2.Error, match="not now"):
+        apply(platform, things(KEY, NAME, NEW))
+
+
+# --- Two runs at once ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("step", ["read", "before", "inside"])
+def test_two_runs_that_change_the_same_table_at_once_both_succeed(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    apply(platform, things(KEY, NAME))
+    wider = things(KEY, replace(NAME, type=varchar(60)), NEW, Column("more", TIME, ""))
+    barrier = threading.Barrier(2)
+    with monkeypatch.context() as patch, ThreadPoolExecutor(2) as pool:
+        meet_once(patch, step, barrier)
+        found = list(pool.map(lambda _: apply(platform, wider), range(2)))
+    assert sum(text.count("ADD COLUMN") for texts in found for text in texts) == 2
+    assert apply(platform, wider) == []
+
+
+def meet_once(monkeypatch: pytest.MonkeyPatch, step: str, barrier: threading.Barrier) -> None:
+    """Let two threads wait for each other the first time that each is at `step`."""
+    local = threading.local()
+
+    def met(work: Callable[..., Any]) -> Callable[..., Any]:
+        def waiting(*arguments: Any) -> Any:
+            result = work(*arguments) if step == "read" else None
+            if not getattr(local, "met", False):
+                local.met = True
+                barrier.wait(20)
+            return result if step == "read" else work(*arguments)
+
+        return waiting
+
+    module, name = {
+        "read": (schema_evolution, "read_plan"),
+        "before": (schema_evolution, "_apply"),
+        "inside": (sql, "lock"),
+    }[step]
+    monkeypatch.setattr(module, name, met(getattr(module, name)))
+
+
+# --- Warehouses of earlier versions -------------------------------------------------------------
+
+
+def as_made_at_first(schema: str) -> Sequence[Composed]:
+    """Return the tables as they were before the ledger counted records, and rows in them."""
+    ledger = replace(
+        ORDERS_LOADS, columns=tuple(c for c in ORDERS_LOADS.columns if c.name != "records")
+    )
+    made = [ledger if table is ORDERS_LOADS else table for table in TABLES]
+    return [sql.create_table(schema, table) for table in made]
+
+
+def test_a_warehouse_of_an_earlier_version_is_changed_by_the_next_run_which_says_so(
+    platform: Platform,
+) -> None:
+    schema = platform.redshift.schema_name
+    platform.redshift.run(
+        lambda session: [session.execute(statement) for statement in as_made_at_first(schema)]
+    )
+    platform.query(
+        "INSERT INTO orders (order_id, load_id) VALUES (900, 1);"
+        "INSERT INTO orders_loads VALUES"
+        " (1, 'input/orders/gone.csv', 'e', 9, 1, 'a-run', '2026-01-01')"
+    )
+    report = platform.refresh()
+    added = f'ALTER TABLE "{schema}"."orders_loads" ADD COLUMN "records" BIGINT'
+    assert report["redshift_orders"]["schema changes"] == [added]
+    assert report["redshift_products"]["schema changes"] == []
+    assert len(platform.query("SELECT * FROM orders")) == 4
+    assert platform.refresh()["redshift_orders"]["schema changes"] == []
+
+
+# --- Any sequence of changes --------------------------------------------------------------------
+
+NAMES = st.sampled_from(["coupon", "note", "channel"])
+CHANGES = st.lists(
+    st.one_of(
+        st.tuples(st.just("add"), NAMES, st.sampled_from([varchar(8), ID, COUNT, TIME])),
+        st.tuples(
+            st.just("widen"), st.sampled_from(["customer_name", "coupon", "note"]), st.just(TIME)
+        ),
+        st.tuples(st.just("load"), NAMES, st.just(TIME)),
+        st.tuples(st.just("reorder"), NAMES, st.just(TIME)),
+    ),
+    min_size=1,
+    max_size=6,
+)
+
+
+def changed(table: Table, kind: str, name: str, type_: SqlType) -> Table:
+    """Return the contract after one allowed change; the same where it does not apply."""
+    there = table.column(name)
+    if kind == "add" and there is None:
+        added = Column(name, type_, "", optional=True)
+        return replace(table, columns=(*table.columns, added))
+    if kind == "widen" and there and there.type.max_bytes:
+        wide = replace(there, type=varchar(there.type.max_bytes + 10))
+        return replace(table, columns=tuple(wide if c is there else c for c in table.columns))
+    if kind == "reorder":
+        return replace(table, columns=table.columns[::-1])
+    return table
+
+
+# Every example drops what the one before has made.
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(CHANGES)
+def test_any_changes_with_loads_in_between_are_what_the_last_contract_makes(
+    platform: Platform, changes: list[tuple[str, str, SqlType]]
+) -> None:
+    schema = platform.redshift.schema_name
+    platform.query("DROP TABLE IF EXISTS orders; DROP TABLE IF EXISTS fresh")
+    contract, expected, load_id = ORDERS, [], 0
+    with platform.redshift.session() as session:
+        for kind, name, type_ in changes:
+            contract = changed(contract, kind, name, type_)
+            evolve(session, schema, [contract])
+            if kind == "load":
+                load_id += 1
+                expected.append(insert(session, schema, contract, load_id))
+        evolve(session, schema, [contract, replace(contract, name="fresh")])
+        assert evolve(session, schema, [contract]) == []
+    assert columns(platform, "orders") == columns(platform, "fresh")
+    found = platform.query("SELECT load_id, order_id, customer_name FROM orders ORDER BY 1")
+    assert found == expected
+
+
+def insert(session: Session, schema: str, contract: Table, load_id: int) -> tuple[Any, ...]:
+    """Load one order, by way of a stage, its name as long as the contract allows."""
+    column = contract.column("customer_name")
+    assert column
+    assert column.type.max_bytes
+    order = (load_id, load_id * 10, "x" * column.type.max_bytes)
+    session.execute(sql.drop_stage("stage"))
+    session.execute(sql.create_stage("stage", contract, contract.names))
+    session.execute(SQL("INSERT INTO stage (order_id, customer_name) VALUES (%s, %s)"), order[1:])
+    session.execute(sql.insert_load(schema, contract, "stage", contract.names), (load_id,))
+    return order
