@@ -6,6 +6,7 @@ stays: a listing that cannot be read is not an empty one.
 """
 
 import os
+import time
 from contextlib import closing
 from datetime import UTC, datetime
 
@@ -15,6 +16,7 @@ from dagster_aws.s3 import S3Resource
 
 from aws_orders import alerts, arrivals, notifications, run_outcomes
 from aws_orders.product_sync import table_digest
+from aws_orders.resources.aws_errors import explaining, name_places
 from aws_orders.resources.dynamodb import DynamoDBResource
 from aws_orders.resources.sns import publish
 from aws_orders.settings import Settings
@@ -47,7 +49,8 @@ def orders_landed(
     context: dg.SensorEvaluationContext, settings: Settings, s3: S3Resource
 ) -> dg.SensorResult | dg.SkipReason:
     """Deliveries under `input/orders/` came, changed or went: refresh the orders."""
-    digest = arrivals.listing_digest(s3.get_client(), settings)
+    with explaining():
+        digest = arrivals.listing_digest(s3.get_client(), settings)
     if digest == (context.cursor or arrivals.NOTHING):
         return dg.SkipReason("The deliveries are those of the last look.")
     # The key is the cursor to be: a crash before the cursor is stored asks for the same run.
@@ -66,7 +69,7 @@ def orders_queued(
         tags = {"dagster/run_key": run_key}
         return bool(context.instance.get_runs(filters=dg.RunsFilter(tags=tags), limit=1))
 
-    with closing(boto3.client("sqs")) as sqs:
+    with explaining(), closing(name_places(boto3.client("sqs"))) as sqs:
         decision = notifications.tick(
             sqs,
             s3.get_client(),
@@ -88,21 +91,23 @@ def products_changed(
     settings: Settings,
     s3: S3Resource,
     dynamodb: DynamoDBResource,
-) -> dg.RunRequest | dg.SkipReason:
+) -> dg.SensorResult | dg.SkipReason:
     """The products feed, or the DynamoDB table behind our back, changed: refresh the products."""
     last = context.instance.get_latest_materialization_event(dg.AssetKey("dynamodb_products"))
     if last is None or last.asset_materialization is None:
         return dg.SkipReason("The products were never refreshed: launch refresh_all once.")
-    feed = arrivals.products_feed(s3.get_client(), settings)
-    if feed.changed:
-        return dg.RunRequest(run_key=f"feed {feed.version} after {feed.since}")
-    if settings.watch_products_table:
-        found = table_digest(dynamodb, settings.products_table)
-        if found != (last.asset_materialization.tags or {}).get("dagster/data_version"):
-            return dg.RunRequest(run_key=f"table {found} after {last.run_id}")
-    if feed.version is None:
-        return dg.SkipReason("The feed's source tells of no version: only a schedule helps.")
-    return dg.SkipReason("The feed is the one that was fetched last.")
+    with explaining():
+        look = arrivals.look_at_products_feed(
+            s3.get_client(), settings, context.cursor, time.time()
+        )
+        run_key = look.run_key
+        if run_key is None and settings.watch_products_table:
+            found = table_digest(dynamodb, settings.products_table)
+            if found != (last.asset_materialization.tags or {}).get("dagster/data_version"):
+                run_key = f"table {found} after {last.run_id}"
+    requests = [dg.RunRequest(run_key=run_key)] if run_key else []
+    skipped = None if requests else look.reason
+    return dg.SensorResult(run_requests=requests, skip_reason=skipped, cursor=look.cursor)
 
 
 @dg.sensor(minimum_interval_seconds=ALERT_SECONDS, default_status=STATUS)
@@ -129,7 +134,8 @@ def ended_runs(
         if run and before.keys() != after.keys():
             message = alerts.compose(before, after, run, place, alerts.secrets_in(os.environ))
             # One message a tick: if the next fails its tick, this one is not told again.
-            publish(settings.alerts_topic, message.subject, message.body)
+            with explaining():
+                publish(settings.alerts_topic, message.subject, message.body)
             reason = f"Told: {message.subject}"
             break
     else:

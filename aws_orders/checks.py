@@ -12,7 +12,7 @@ import dagster as dg
 from psycopg2.sql import Composed
 
 from aws_orders import rules
-from aws_orders.assets.reporting import RETRIES, check_result, stop_if_blocked, work
+from aws_orders.assets.reporting import RETRIES, check_result, displayed, stop_if_blocked, work
 from aws_orders.contract import PRODUCTS, TABLES
 from aws_orders.preview import table
 from aws_orders.resources.redshift import RedshiftResource, Session
@@ -35,7 +35,7 @@ def _rows_at_fault(faults: int, query: Composed, session: Session) -> dict[str, 
     """Return the query for them and, where there are some, the first: examples cost a query."""
     shown: dict[str, Any] = {}
     if faults:
-        shown["examples"] = dg.MetadataValue.md(table(*session.head(query, EXAMPLES)))
+        shown["examples"] = displayed(lambda: table(*session.head(query, EXAMPLES)))
     text = query.as_string(session.connection)
     return {**shown, "SQL to see all": dg.MetadataValue.md(f"```sql\n{text}\n```")}
 

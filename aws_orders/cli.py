@@ -20,7 +20,6 @@ from http.client import HTTPConnection
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
-from urllib.parse import urlsplit
 
 from aws_orders.local.errors import StackError, usable
 from aws_orders.local.stack import (
@@ -33,6 +32,7 @@ from aws_orders.local.stack import (
     running,
     wait_ready,
 )
+from aws_orders.locations import is_url
 
 PROJECT = Path(__file__).parent.parent
 SAMPLES = Path(__file__).parent / "samples"
@@ -93,6 +93,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SHARE",
         help="the largest share, 0 to 1, of the products table that the run may delete",
     )
+    run.add_argument(
+        "--force",
+        action="store_true",
+        help="fetch both feeds also if their ETags say that they have not changed",
+    )
     run.add_argument("--json", action="store_true", help="print one JSON object instead")
     dev = command("dev", _dev, "Serve Dagster's web UI until Ctrl-C.")
     dev.add_argument("--port", type=int, default=3000, help="the UI's port (default: 3000)")
@@ -112,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _absolute(url: str) -> str:
     """Make a path absolute; leave a URL as it is."""
-    return url if urlsplit(url).scheme else str(Path(url).resolve())
+    return url if is_url(url) else str(Path(url).resolve())
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -127,7 +132,7 @@ def _run(options: argparse.Namespace) -> int:
         wait_ready(stack, children)
         line = progress.ignore if options.json else progress.print_line
         progress.recover(fresh_stack=bool(children))
-        summary = progress.refresh(line, options.max_delete_share)
+        summary = progress.refresh(line, options.max_delete_share, force=options.force)
         if not summary.succeeded:
             print(f"\n{summary.error}\n\nThe whole story: make dev, then Runs.", file=sys.stderr)
             return 1

@@ -17,8 +17,14 @@ FILES_SHOWN = 10
 
 
 def is_delivery(stored: StoredObject) -> bool:
-    """Tell whether an object under the prefix is a delivery: CSV, perhaps gzipped, not empty."""
-    return stored.size > 0 and stored.key.endswith((".csv", ".csv.gz"))
+    """Return whether an object under the prefix is a delivery: CSV, perhaps gzipped, not empty.
+
+    Names that start with `_` or `.`, of folders too, are temporary files of Hadoop and Spark,
+    which rename them when they commit. As these and Athena do, the platform does not read them:
+    https://docs.aws.amazon.com/athena/latest/ug/tables-location-format.html
+    """
+    hidden = "/_" in stored.key or "/." in stored.key
+    return stored.size > 0 and not hidden and stored.key.endswith((".csv", ".csv.gz"))
 
 
 @dataclass(frozen=True)

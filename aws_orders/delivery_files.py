@@ -18,6 +18,7 @@ from aws_orders.csv_header import MAX_HEADER_BYTES, check_header, parse_header
 from aws_orders.csv_lookup import Record, records_at_lines
 from aws_orders.errors import DataError
 from aws_orders.ledger import PlanOutdatedError
+from aws_orders.locations import split_s3_url
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -86,7 +87,7 @@ def read_records(
 @contextmanager
 def _lines(s3: "S3Client", uri: str) -> Iterator[IO[bytes]]:
     """Open a delivery for reading by lines, uncompressed."""
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    bucket, key = split_s3_url(uri)
     try:
         content = s3.get_object(Bucket=bucket, Key=key)["Body"]
     except ClientError as error:

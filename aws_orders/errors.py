@@ -1,12 +1,8 @@
-"""The platform's own error: a fault that people must mend, told so that they can.
-
-Faults that a retry may mend (throttling, a lost connection) are not here; they keep the type
-their library gave them.
-"""
+"""The platform's own errors: each says where, what was expected, what was found, what to do."""
 
 
-class DataError(Exception):
-    """Input or configuration that no retry can mend.
+class _ReportedError(Exception):
+    """A fault with its place and its remedy.
 
     Args:
         what: The fault in one sentence.
@@ -28,3 +24,11 @@ class DataError(Exception):
             f"  found:    {self.found}\n"
             f"  to do:    {self.fix}"
         )
+
+
+class DataError(_ReportedError):
+    """Input or configuration that no retry can fix."""
+
+
+class TransientError(_ReportedError):
+    """A failure of a service or a network that a retry may not meet again."""

@@ -13,32 +13,43 @@ from aws_orders.contract import ORDERS, PRODUCTS
 from aws_orders.csv_header import MAX_HEADER_BYTES, check_header, parse_header
 from aws_orders.csv_records import RecordCounter
 from aws_orders.errors import DataError
-from aws_orders.feeds import open_feed
+from aws_orders.feeds import Feed, Version, open_feed
+from aws_orders.locations import without_secrets
 from aws_orders.product_file import read_products
 from aws_orders.resources.s3 import (
     delete_objects,
+    find_object,
     join_objects,
     list_objects,
-    stored_metadata,
     upload,
 )
-from aws_orders.settings import ORDERS_FEED, RAW_PRODUCTS, Settings
+from aws_orders.settings import ORDERS_FEED, ORDERS_PREFIX, RAW_PRODUCTS, Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 CHUNK_BYTES = 1024 * 1024
-# User metadata of the objects: the feed's version, a digest of its bytes, its rows.
-VERSION, DIGEST, ROWS = "feed-version", "sha256", "rows"
+# User metadata of the objects: the feed's version, by proof and by hint, a digest of its bytes,
+# its rows.
+VERSION, HINT, DIGEST, ROWS = "feed-version", "feed-hint", "sha256", "rows"
 
 
 @dataclass(frozen=True)
 class ProductsIntake:
-    """The products file now on S3: its rows, size in bytes, digest, and whether it is new."""
+    """The products file now on S3.
+
+    Attributes:
+        rows: Its rows.
+        bytes: Its size.
+        sha256: A digest of its bytes.
+        columns: The feed's columns; none where it was not fetched.
+        changed: Whether its bytes are new.
+    """
 
     rows: int
     bytes: int
     sha256: str
+    columns: tuple[str, ...]
     changed: bool
 
 
@@ -50,69 +61,163 @@ class OrdersIntake:
     changed: bool
 
 
-def receive_products(s3: "S3Client", settings: Settings) -> ProductsIntake:
-    """Check the products feed whole, and put it at `RAW_PRODUCTS` if it differs.
+def receive_products(s3: "S3Client", settings: Settings, *, force: bool = False) -> ProductsIntake:
+    """Check the whole products feed, and put it at `RAW_PRODUCTS` if it differs.
 
     It passes through a file on disk, because its last row must be good before its first is
     published.
 
+    Args:
+        s3: The client.
+        settings: The feed and the bucket.
+        force: Fetch the feed even if its version proves that it is the stored one.
+
     Raises:
         DataError: the feed cannot be read or is not as the contract says.
+        TransientError: the feed's source does not answer, or breaks off.
     """
-    stored = stored_metadata(s3, settings.bucket, RAW_PRODUCTS)
+    found = find_object(s3, settings.bucket, RAW_PRODUCTS)
+    stored = found["Metadata"] if found else {}
+    where = without_secrets(settings.products_feed)
     with (
         open_feed(settings.products_feed, s3) as feed,
         tempfile.TemporaryFile() as spool,
     ):
+        if found and not force and _is_proven(feed.version, stored):
+            size = found["ContentLength"]
+            return ProductsIntake(int(stored[ROWS]), size, stored[DIGEST], (), changed=False)
         digest = hashlib.sha256()
         while chunk := feed.stream.read(CHUNK_BYTES):
             digest.update(chunk)
             spool.write(chunk)
         size = spool.tell()
         spool.seek(0)
+        columns = parse_header(spool.readline(MAX_HEADER_BYTES + 1), where)
+        spool.seek(0)
         chunks = iter(lambda: spool.read(CHUNK_BYTES), b"")
-        rows = sum(map(len, read_products(chunks, PRODUCTS, settings.products_feed)))
-        metadata = {DIGEST: digest.hexdigest(), VERSION: feed.version or ""}
-        # Also where only the version is another: it says which feed the file was made of.
-        if metadata != stored:
+        rows = sum(map(len, read_products(chunks, PRODUCTS, where)))
+        metadata = _metadata(feed.version, digest.hexdigest(), rows)
+        # Also where only the proof is new: it spares the next run the fetch. A hint does not.
+        if any(metadata[name] != stored.get(name) for name in (VERSION, DIGEST, ROWS)):
             spool.seek(0)
             upload(s3, spool, settings.bucket, RAW_PRODUCTS, metadata)
     changed = metadata[DIGEST] != stored.get(DIGEST)
-    return ProductsIntake(rows, size, metadata[DIGEST], changed)
+    return ProductsIntake(rows, size, metadata[DIGEST], columns, changed)
 
 
-def receive_orders(s3: "S3Client", settings: Settings, run_prefix: str) -> OrdersIntake:
-    """Bring the orders feed to `ORDERS_FEED`, unless that version of it is there already.
+def receive_orders(
+    s3: "S3Client", settings: Settings, run_prefix: str, *, force: bool = False
+) -> OrdersIntake:
+    """Bring the orders feed to `ORDERS_FEED`, unless the same bytes are there already.
 
-    It streams to a key of the run's own, counted on the way, and is then copied into place
-    inside S3: a feed that breaks off leaves nothing behind that could be loaded.
+    A strong ETag proves that they are. Equal hints do not, but make it likely: then the feed is
+    read and hashed before it is uploaded.
+
+    Args:
+        s3: The client.
+        settings: The feed and the bucket.
+        run_prefix: Prefix of this run's own keys.
+        force: Fetch the feed even if its version proves that it is the stored one.
 
     Raises:
-        DataError: the feed cannot be read, lacks a column in its header, or has no rows.
+        DataError: the feed cannot be read, lacks a column in its header, or has no rows; or
+            somebody else's file is at `ORDERS_FEED`.
+        TransientError: the feed's source does not answer, or breaks off.
     """
-    stored = stored_metadata(s3, settings.bucket, ORDERS_FEED)
+    stored = _own_copy(s3, settings)
     with open_feed(settings.orders_feed, s3) as feed:
-        version = feed.version
-        if version and version == stored.get(VERSION):
+        if not force and _is_proven(feed.version, stored):
             return OrdersIntake(int(stored[ROWS]), changed=False)
-        records = _Records(feed.stream, settings.orders_feed)
-        staged = f"{run_prefix}feed.csv"
-        upload(s3, cast("IO[bytes]", records), settings.bucket, staged)
+        hint = feed.version.hint
+        if force or not hint or hint != stored.get(HINT):
+            return _replace_orders(feed, s3, settings, run_prefix, stored)
+        hashed = _Hashed(feed.stream)
+        while hashed.read(CHUNK_BYTES):
+            pass
+        if hashed.digest == stored.get(DIGEST):
+            return OrdersIntake(int(stored[ROWS]), changed=False)
+    with open_feed(settings.orders_feed, s3) as feed:
+        return _replace_orders(feed, s3, settings, run_prefix, stored)
+
+
+def _replace_orders(
+    feed: Feed, s3: "S3Client", settings: Settings, run_prefix: str, stored: dict[str, str]
+) -> OrdersIntake:
+    """Stream a feed to a key of the run and, if its bytes are new, copy it into place inside S3.
+
+    A feed that breaks off leaves nothing behind that could be loaded.
+    """
+    where, staged = without_secrets(settings.orders_feed), f"{run_prefix}feed.csv"
+    hashed = _Hashed(feed.stream)
+    records = _Records(cast("IO[bytes]", hashed), where)
+    upload(s3, cast("IO[bytes]", records), settings.bucket, staged)
     records.counted.finish()
     rows = records.counted.records
     if not rows:
         raise DataError(
             "The file has a header but no rows.",
-            where=settings.orders_feed,
+            where=where,
             expected="at least one row",
             found="none",
             fix="Have the sender deliver the whole file.",
         )
-    metadata = {ROWS: str(rows)} | ({VERSION: version} if version else {})
-    parts = list(list_objects(s3, settings.bucket, staged))
-    join_objects(s3, settings.bucket, parts, ORDERS_FEED, metadata=metadata)
+    changed = hashed.digest != stored.get(DIGEST)
+    if changed:
+        _own_copy(s3, settings)  # somebody may have written there while the feed was fetched
+        metadata = _metadata(feed.version, hashed.digest, rows)
+        parts = list(list_objects(s3, settings.bucket, staged))
+        join_objects(s3, settings.bucket, parts, ORDERS_FEED, metadata=metadata)
     delete_objects(s3, settings.bucket, [staged])
-    return OrdersIntake(rows, changed=True)
+    return OrdersIntake(rows, changed)
+
+
+def _is_proven(version: Version, stored: dict[str, str]) -> bool:
+    same = version.proof is not None and version.proof == stored.get(VERSION)
+    return same and {DIGEST, ROWS} <= stored.keys()
+
+
+def _metadata(version: Version, digest: str, rows: int) -> dict[str, str]:
+    proof, hint = version.proof or "", version.hint or ""
+    return {VERSION: proof, HINT: hint, DIGEST: digest, ROWS: str(rows)}
+
+
+def _own_copy(s3: "S3Client", settings: Settings) -> dict[str, str]:
+    """Return the metadata of the feed's copy at `ORDERS_FEED`; empty where there is none.
+
+    Raises:
+        DataError: the object there was not written by the platform.
+    """
+    found = find_object(s3, settings.bucket, ORDERS_FEED)
+    if found is None or ROWS in found["Metadata"]:
+        return found["Metadata"] if found else {}
+    uri = settings.uri(ORDERS_FEED)
+    other = settings.uri(f"{ORDERS_PREFIX}delivered-feed.csv")
+    raise DataError(
+        "The key is reserved for the orders feed, and holds a file of somebody else.",
+        where=uri,
+        expected="nothing, or the copy of the orders feed that the platform wrote",
+        found=f"{found['ContentLength']} bytes, written at {found['LastModified']} by another",
+        fix=f"Move it to another key (aws s3 mv {uri} {other}) and run again: it is then loaded "
+        "as a delivery. Or unset AWS_ORDERS_ORDERS_FEED: then this key is one like any other.",
+    )
+
+
+class _Hashed:
+    """A stream whose bytes are hashed as they are read."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream, self._hash = stream, hashlib.sha256()
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of what was read."""
+        return self._hash.hexdigest()
+
+    def read(self, size: int = -1) -> bytes:
+        """Return up to `size` bytes; all the rest where negative."""
+        data = self._stream.read(size)
+        self._hash.update(data)
+        return data
 
 
 class _Records:

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ValidationError
 from aws_orders.arrivals import NOTHING, listing_digest
 from aws_orders.deliveries import is_delivery
 from aws_orders.objects import StoredObject
-from aws_orders.settings import ORDERS_FEED, ORDERS_PREFIX, Settings
+from aws_orders.settings import ORDERS_PREFIX, Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -70,10 +70,20 @@ class Decision:
     reason: str
 
 
-def parse(body: str, bucket: str) -> list[Arrival] | None:
-    """Return what arrived in `bucket` by an event of S3's, SNS's or EventBridge's; else, None."""
+def parse(body: str, bucket: str, reserved_key: str = "") -> list[Arrival] | None:
+    """Return the deliveries in `bucket` that an event of S3, SNS or EventBridge reports.
+
+    Args:
+        body: The message.
+        bucket: The platform's bucket.
+        reserved_key: The platform's own upload, which would start a run after each run.
+
+    Returns:
+        The arrivals; None where the message is no such event.
+    """
     try:
-        return list(_arrivals(json.loads(body), bucket))
+        found = list(_arrivals(json.loads(body), bucket))
+        return [arrival for arrival in found if arrival.key != reserved_key]
     except (ValueError, RecursionError):
         return None
 
@@ -103,9 +113,7 @@ def _arrival(about: Any, bucket: str, decode_key: Callable[[str], str]) -> Itera
         case {"bucket": {"name": str(name)}, "object": {"key": str(encoded), **rest}}:
             key, size = decode_key(encoded), rest.get("size")
             stored = StoredObject(key, "", size if isinstance(size, int) else 1, datetime.min)
-            # The feed is the platform's own upload: it would set off a run after each run.
-            ours = name == bucket and key.startswith(ORDERS_PREFIX) and key != ORDERS_FEED
-            if ours and is_delivery(stored):
+            if name == bucket and key.startswith(ORDERS_PREFIX) and is_delivery(stored):
                 etag = rest.get("eTag", rest.get("etag", ""))
                 yield Arrival(key, str(etag), str(rest.get("sequencer", "")))
         case _:
@@ -140,7 +148,7 @@ def tick(
     arrivals: set[Arrival] = set()
     asking, idle = list[str](), list[str]()
     for message in _receive(sqs, queue_url):
-        told = parse(message["Body"], settings.bucket)
+        told = parse(message["Body"], settings.bucket, settings.reserved_key)
         if told is None:
             log_warning(_set_aside(s3, settings, queue_url, message))
         arrivals.update(told or ())

@@ -1,15 +1,20 @@
 """Previews: a few rows for people to look at, their personal data masked.
 
 Pure but for `first_rows`, which reads the start of an object. Whole files are read elsewhere.
+Previews are never worth a failed load: they are made inside `shown`.
 """
 
 import csv
 import io
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
+from aws_orders.errors import DataError
 from aws_orders.masking import masked
+from aws_orders.resources.aws_errors import explained
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -17,6 +22,28 @@ if TYPE_CHECKING:
 ROWS = 10
 START_BYTES = 16 * 1024
 CELL_LETTERS = 60
+
+
+def shown(render: Callable[[], str]) -> str:
+    """Return what `render` returns or, where it fails, one sentence that says why.
+
+    What is displayed is read after the data is in its place. It may be archived, deleted, denied
+    or not text at all, and none of this makes the data wrong. Interrupts are not caught.
+    """
+    try:
+        return render()
+    except (ClientError, BotoCoreError) as error:
+        return f"Not shown: {_sentence(explained(error))}"
+    except DataError as error:
+        return f"Not shown: {_sentence(error)}"
+    # Whatever a driver, a parser or a drawing raises: the load has succeeded by now. Its text is
+    # left out, since it may quote personal data.
+    except Exception as error:  # noqa: BLE001
+        return f"Not shown: it cannot be read or drawn ({type(error).__name__})."
+
+
+def _sentence(error: Exception) -> str:
+    return " ".join(str(error).partition("\n")[0].split())
 
 
 def first_rows(s3: "S3Client", bucket: str, key: str, rows: int = ROWS) -> list[list[str]]:

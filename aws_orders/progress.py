@@ -11,6 +11,7 @@ from typing import Any
 import boto3
 import dagster as dg
 
+from aws_orders.locations import split_s3_url
 from aws_orders.masking import masked
 from aws_orders.preview import first_rows
 
@@ -84,12 +85,15 @@ def preload() -> None:
     from aws_orders import definitions  # noqa: F401
 
 
-def refresh(tell: Callable[[Line], None], max_delete_share: float | None = None) -> Summary:
+def refresh(
+    tell: Callable[[Line], None], max_delete_share: float | None = None, *, force: bool = False
+) -> Summary:
     """Materialize all assets in this process.
 
     Args:
         tell: Called for each asset as it completes.
         max_delete_share: What `dynamodb_products` may delete, where not its default.
+        force: Whether to fetch feeds that their ETag proves unchanged.
     """
     from aws_orders.definitions import defs
 
@@ -106,9 +110,11 @@ def refresh(tell: Callable[[Line], None], max_delete_share: float | None = None)
         tell(line)
 
     config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    fetch = {"config": {"force": force}}
+    config["ops"] = {"raw_products_csv": fetch, "s3_orders": fetch}
     if max_delete_share is not None:
         share = {"max_delete_share": max_delete_share}
-        config["ops"] = {"dynamodb_products": {"config": share}}
+        config["ops"]["dynamodb_products"] = {"config": share}
     with dg.DagsterInstance.get() as instance:
         result = (
             defs.resolve_job_def(JOB)
@@ -201,7 +207,7 @@ def print_result(summary: Summary, seconds: float) -> None:
 
 
 def _first_rows(uri: str) -> list[list[str]]:
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    bucket, key = split_s3_url(uri)
     rows = first_rows(boto3.client("s3"), bucket, key, PREVIEW_ROWS)
     header = rows[0]
     return [header, *(list(map(masked, header, row)) for row in rows[1:])]

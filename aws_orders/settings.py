@@ -8,7 +8,8 @@ from pydantic import Field
 
 RAW_PRODUCTS = "raw/products.csv"
 ORDERS_PREFIX = "input/orders/"
-# One fixed key: the feed's present content replaces what it held before, whatever its URL.
+# One fixed key: the feed's present content replaces what it held before, whatever its URL. Where
+# no orders feed is configured it is a key like any other.
 ORDERS_FEED = ORDERS_PREFIX + "feed.csv"
 DETAILED_ORDERS = "output/detailed_orders.csv"
 UNMATCHED_ORDERS = "output/unmatched_orders.csv"
@@ -52,6 +53,11 @@ class Settings(dg.ConfigurableResource):  # type: ignore[type-arg]
     ui_url: str = Field(
         default="", description="Where Dagster's web UI is, for the links in what is told."
     )
+
+    @property
+    def reserved_key(self) -> str:
+        """The key under the prefix that only the platform writes; empty without an orders feed."""
+        return ORDERS_FEED if self.orders_feed else ""
 
     def uri(self, key: str) -> str:
         """Return the s3:// URI of `key` in the platform's bucket."""

@@ -9,7 +9,6 @@ from typing import Any
 import boto3
 import dagster as dg
 import pytest
-from botocore.exceptions import ClientError
 
 from aws_orders.automation import orders_landed, orders_queued, products_changed
 from aws_orders.definitions import defs
@@ -89,7 +88,7 @@ def test_the_platforms_own_feed_sets_nothing_off(platform: Platform) -> None:
 
 def test_a_listing_that_cannot_be_read_fails_the_tick(platform: Platform) -> None:
     platform.settings = Settings(bucket="nowhere", products_table="", products_feed="")
-    with pytest.raises(ClientError, match="NoSuchBucket"):
+    with pytest.raises(DataError, match=r"s3://nowhere/.*The bucket does not exist"):
         look(platform, orders_landed, "a cursor")
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from aws_orders.errors import DataError
 from aws_orders.feeds import open_feed
-from aws_orders_tests.conftest import ORDERS_CSV, Platform
+from aws_orders_tests.conftest import ORDERS_CSV, PRODUCTS_CSV, Platform
 
 
 @dataclass
@@ -98,10 +98,43 @@ def test_an_unchanged_etag_means_that_nothing_is_uploaded(site: Site, platform: 
     assert "Zoe" in platform.read("input/orders/feed.csv")
 
 
-def test_without_etag_or_date_the_feed_is_fetched_each_time(site: Site, platform: Platform) -> None:
+def test_without_a_strong_etag_each_refresh_fetches_and_replaces_only_new_bytes(
+    site: Site, platform: Platform
+) -> None:
     platform.set_feeds(orders=site.url)
-    for _ in range(2):
-        assert platform.refresh("refresh_orders")["s3_orders"]["feed received"] is True
+    site.headers = {"ETag": 'W/"one"', "Last-Modified": "Thu, 01 Jan 1970 00:00:00 GMT"}
+    assert platform.refresh("refresh_orders")["s3_orders"]["feed received"] is True
+    sent = site.bodies_sent
+    assert platform.refresh("refresh_orders")["s3_orders"]["feed received"] is False
+    assert site.bodies_sent > sent
+    site.body = ORDERS_CSV.replace("Ada", "Zoe").encode()
+    assert platform.refresh("refresh_orders")["s3_orders"]["feed received"] is True
+    assert "Zoe" in platform.read("input/orders/feed.csv")
+
+
+def test_force_fetches_a_feed_that_its_etag_proves_unchanged(
+    site: Site, platform: Platform
+) -> None:
+    platform.set_feeds(orders=site.url)
+    site.headers = {"ETag": '"one"'}
+    platform.refresh("refresh_orders")
+    site.body = ORDERS_CSV.replace("Ada", "Zoe").encode()
+    assert platform.refresh("refresh_orders")["s3_orders"]["feed received"] is False
+    forced = platform.refresh("refresh_orders", s3_orders={"force": True})
+    assert forced["s3_orders"]["feed received"] is True
+
+
+def test_force_fetches_a_products_feed_that_its_etag_proves_unchanged(
+    site: Site, platform: Platform
+) -> None:
+    site.body, site.headers = PRODUCTS_CSV.encode(), {"ETag": '"one"'}
+    platform.set_feeds(products=site.url)
+    platform.refresh("refresh_products")
+    site.body = PRODUCTS_CSV.replace("Tent", "Tarp").encode()
+    proven = platform.refresh("refresh_products")["raw_products_csv"]
+    assert (proven["changed"], proven["dagster/row_count"]) == (False, 3)
+    forced = platform.refresh("refresh_products", raw_products_csv={"force": True})
+    assert forced["raw_products_csv"]["changed"] is True
 
 
 def test_a_feed_on_s3_is_read_from_there(platform: Platform) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from aws_orders_tests.conftest import ORDERS_CSV, Platform
 
-QUARANTINE = {"on_bad_rows": "QUARANTINE", "max_bad_share": 0.5}
+QUARANTINE = {"on_bad_rows": "quarantine", "max_bad_share": 0.5}
 HEADER = ORDERS_CSV.splitlines()[0]
 GOOD = f"{HEADER}\n11,A,a@example.org,1,1,1,1\n12,B,b@example.org,1,1,1,1\n"
 BAD = GOOD + '13,"C\nc",c@example.org,1,much,1,1\n14,D,d@example.org,1,2,3,6\n15,E,e@example.org\n'
@@ -83,7 +83,7 @@ def test_a_redelivery_keeps_its_siblings_rows_set_apart(orders: Platform) -> Non
 def test_above_the_set_share_the_load_fails_after_all_and_changes_nothing(orders: Platform) -> None:
     orders.deliver("bad.csv", BAD)
     told = orders.fault(
-        "refresh_orders", redshift_orders={"on_bad_rows": "QUARANTINE", "max_bad_share": 0.39}
+        "refresh_orders", redshift_orders={"on_bad_rows": "quarantine", "max_bad_share": 0.39}
     )
     assert "2 rows cannot be loaded, 40.00% of them, where 39.00% may be set apart" in told
     assert "line 7" in told

@@ -18,6 +18,7 @@ from aws_orders.assets.reporting import (
     Reports,
     Stopwatch,
     check_result,
+    displayed,
     preview_of,
     schema,
     stop_if_blocked,
@@ -79,12 +80,11 @@ def _metadata(unloaded: Unloaded, settings: Settings, watch: Stopwatch) -> dict[
         "bytes": unloaded.detailed.size,
         "unmatched orders": unloaded.unmatched.rows,
         "unmatched orders file": settings.uri(UNMATCHED_ORDERS),
-        "revenue by category": dg.MetadataValue.md(chart.by_category(_sums(unloaded.by_category))),
+        "revenue by category": displayed(lambda: chart.by_category(_sums(unloaded.by_category))),
         **column_lineage("detailed_orders_csv"),
     }
     if unloaded.by_month:
-        by_month = chart.by_month(_sums(unloaded.by_month))
-        details["revenue by month"] = dg.MetadataValue.md(by_month)
+        details["revenue by month"] = displayed(lambda: chart.by_month(_sums(unloaded.by_month)))
     return watch.metadata(unloaded.detailed.rows, details)
 
 

@@ -1,21 +1,22 @@
 """Orders: from the feed and the deliveries on S3 to Redshift."""
 
 import os
-from enum import Enum
-from typing import Any
+from typing import Any, Literal
 
 import dagster as dg
 from dagster_aws.s3 import S3Resource
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
 from aws_orders.assets.reporting import (
     FRESHNESS,
     OWNERS,
     RETRIES,
     TAGS,
+    FetchConfig,
     Reports,
     columns_check,
     columns_result,
+    displayed,
     preview_of,
     preview_of_table,
     schema,
@@ -45,7 +46,7 @@ ORDERS_COLUMNS = columns_check("redshift_orders")
     pool="s3_orders",
 )
 def s3_orders(
-    context: dg.AssetExecutionContext, settings: Settings, s3: S3Resource
+    context: dg.AssetExecutionContext, config: FetchConfig, settings: Settings, s3: S3Resource
 ) -> dg.MaterializeResult[None]:
     """All deliveries of orders under `input/orders/` on S3.
 
@@ -56,7 +57,7 @@ def s3_orders(
         client = s3.get_client()
         intake = None
         if settings.orders_feed:
-            intake = receive_orders(client, settings, run_prefix(context))
+            intake = receive_orders(client, settings, run_prefix(context), force=config.force)
         listing = Listing()
         for stored in list_objects(client, settings.bucket, ORDERS_PREFIX):
             listing.add(stored)
@@ -82,11 +83,9 @@ def s3_orders(
         )
 
 
-class OnBadRows(Enum):
-    """What becomes of a load that has rows which Redshift cannot load."""
-
-    FAIL = "fail"
-    QUARANTINE = "quarantine"
+# What happens to a load with rows that Redshift cannot load. Not an Enum: Dagster's launchpad
+# accepts an Enum's names, and not the values that the documentation and errors give.
+OnBadRows = Literal["fail", "quarantine"]
 
 
 class OrdersConfig(dg.Config):
@@ -97,8 +96,11 @@ class OrdersConfig(dg.Config):
         description="Replace all orders by what is on S3 now; rows of files that are gone go.",
     )
     on_bad_rows: OnBadRows = Field(
-        default=OnBadRows(os.getenv("AWS_ORDERS_ON_BAD_ROWS", "fail")),
-        description="Fail the load, or load the good rows and set the others apart.",
+        default=TypeAdapter[OnBadRows](OnBadRows).validate_python(
+            os.getenv("AWS_ORDERS_ON_BAD_ROWS", "fail")
+        ),
+        description="fail: reject the load. quarantine: load the good rows, and keep the others "
+        "in the quarantine.",
     )
     max_bad_share: float = Field(
         default=float(os.getenv("AWS_ORDERS_MAX_BAD_SHARE", "0.05")),
@@ -142,7 +144,7 @@ def redshift_orders(
             context.run.run_id,
             prefix,
             full_refresh=config.full_refresh,
-            max_bad_share=config.max_bad_share if config.on_bad_rows is OnBadRows.QUARANTINE else 0,
+            max_bad_share=config.max_bad_share if config.on_bad_rows == "quarantine" else 0,
         )
         delete_prefix(client, settings.bucket, prefix)
         check, columns = columns_result(context, ORDERS_COLUMNS, load.columns)
@@ -168,7 +170,7 @@ def _told(load: OrdersLoad, settings: Settings) -> dict[str, Any]:
         "planning seconds": round(load.planning_seconds, 3),
         "new deliveries": len(load.changes.new),
         "redelivered": len(load.changes.redelivered),
-        "deliveries loaded": dg.MetadataValue.md(table(("delivery", "bytes", "written"), shown)),
+        "deliveries loaded": displayed(lambda: table(("delivery", "bytes", "written"), shown)),
         "COPY statements": len(load.loads),
         "schema changes": dg.MetadataValue.json(load.schema_changes),
         "unknown columns": dg.MetadataValue.json(load.unknown_columns),

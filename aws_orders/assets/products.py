@@ -8,10 +8,13 @@ from aws_orders.assets.reporting import (
     OWNERS,
     RETRIES,
     TAGS,
+    FetchConfig,
     Reports,
     check_result,
     columns_check,
     columns_result,
+    displayed,
+    preview_of,
     preview_of_table,
     schema,
     work,
@@ -20,9 +23,9 @@ from aws_orders.contract import PRODUCTS
 from aws_orders.intake import receive_products
 from aws_orders.lineage import column_lineage, column_sources
 from aws_orders.loads import CountMismatchError, load_products
-from aws_orders.preview import ROWS, first_rows, table
+from aws_orders.preview import ROWS, table
 from aws_orders.product_sync import sync_products
-from aws_orders.resources.dynamodb import DynamoDBResource, Item
+from aws_orders.resources.dynamodb import DynamoDBResource
 from aws_orders.resources.redshift import RedshiftResource
 from aws_orders.settings import RAW_PRODUCTS, Settings
 
@@ -57,7 +60,7 @@ class SyncConfig(dg.Config):
     check_specs=[RAW_COLUMNS],
 )
 def raw_products_csv(
-    context: dg.AssetExecutionContext, settings: Settings, s3: S3Resource
+    context: dg.AssetExecutionContext, config: FetchConfig, settings: Settings, s3: S3Resource
 ) -> Reports:
     """The products feed, checked row by row against the contract, as `raw/products.csv` on S3.
 
@@ -66,11 +69,8 @@ def raw_products_csv(
     """
     with work() as watch:
         client = s3.get_client()
-        intake = receive_products(client, settings)
-        header, *rows = first_rows(client, settings.bucket, RAW_PRODUCTS)
-        check, columns = columns_result(
-            context, RAW_COLUMNS, [name.strip().lower() for name in header]
-        )
+        intake = receive_products(client, settings, force=config.force)
+        check, columns = columns_result(context, RAW_COLUMNS, intake.columns)
         yield check
         yield dg.MaterializeResult(
             metadata=watch.metadata(
@@ -80,7 +80,7 @@ def raw_products_csv(
                     "bytes": intake.bytes,
                     "changed": intake.changed,
                     **columns,
-                    "preview": dg.MetadataValue.md(table(header, rows)),
+                    "preview": preview_of(client, settings, RAW_PRODUCTS),
                 },
             ),
             data_version=dg.DataVersion(intake.sha256),
@@ -107,7 +107,6 @@ def dynamodb_products(
     """
     with work() as watch:
         sync = sync_products(dynamodb, s3.get_client(), settings, config.max_delete_share)
-        items = dynamodb.head(dynamodb.get_client(), settings.products_table, ROWS)
         return dg.MaterializeResult(
             metadata=watch.metadata(
                 sync.rows,
@@ -117,16 +116,18 @@ def dynamodb_products(
                     "deleted": sync.deleted,
                     "unchanged": sync.unchanged,
                     **column_lineage("dynamodb_products"),
-                    "preview": dg.MetadataValue.md(table(PRODUCTS.names, map(_values, items))),
+                    "preview": displayed(lambda: _preview(dynamodb, settings)),
                 },
             ),
             data_version=dg.DataVersion(sync.digest),
         )
 
 
-def _values(item: Item) -> list[str]:
-    """Return an item's values without their types, in the contract's order."""
-    return ["".join(item.get(name, {}).values()) for name in PRODUCTS.names]
+def _preview(dynamodb: DynamoDBResource, settings: Settings) -> str:
+    """Return some items without their types, in the contract's order."""
+    items = dynamodb.head(dynamodb.get_client(), settings.products_table, ROWS)
+    rows = [["".join(map(str, item.get(n, {}).values())) for n in PRODUCTS.names] for item in items]
+    return table(PRODUCTS.names, rows)
 
 
 @dg.asset(

@@ -2,22 +2,23 @@
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+from pydantic import Field
 from urllib3.exceptions import HTTPError
 
 from aws_orders import sql
 from aws_orders.contract import Column, Table
-from aws_orders.errors import DataError
+from aws_orders.errors import DataError, TransientError
 from aws_orders.ledger import PlanOutdatedError
 from aws_orders.loads import CountMismatchError
-from aws_orders.preview import ROWS, first_rows, table
+from aws_orders.preview import ROWS, first_rows, shown, table
+from aws_orders.resources.aws_errors import explained_by_redshift, explaining
 from aws_orders.resources.dynamodb import ThrottledError
-from aws_orders.resources.passing import may_pass
 from aws_orders.resources.redshift import (
     RedshiftResource,
     SkippedRowsUnknownError,
@@ -44,6 +45,15 @@ FRESHNESS = dg.FreshnessPolicy.time_window(
 Reports = Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]
 
 
+class FetchConfig(dg.Config):
+    """What a person may set for a single run of an asset that fetches a feed."""
+
+    force: bool = Field(
+        default=False,
+        description="Fetch the feed also if its ETag proves that it has not changed.",
+    )
+
+
 class Stopwatch:
     """Measures an asset's work, and turns what came of it into metadata."""
 
@@ -63,23 +73,29 @@ class Stopwatch:
 def work() -> Iterator[Stopwatch]:
     """Time the work inside; let a failure that no retry can mend fail the step at once."""
     try:
-        yield Stopwatch()
+        with explaining():
+            yield Stopwatch()
     except DataError as fault:
-        details = {"where": fault.where, "expected": fault.expected, "found": fault.found}
-        raise dg.Failure(
-            str(fault), metadata={**details, "to do": fault.fix}, allow_retries=False
-        ) from fault
+        raise _failure(fault) from fault
     except Exception as error:
         if _may_pass(error):
             raise
+        # Only COPY and UNLOAD have S3's errors in their text.
+        if refused := explained_by_redshift(str(error)):
+            raise _failure(refused) from error
         told = f"{type(error).__name__}: {str(error).strip()}"
         raise dg.Failure(told, allow_retries=False) from error
+
+
+def _failure(fault: DataError) -> dg.Failure:
+    details = {"where": fault.where, "expected": fault.expected, "found": fault.found}
+    return dg.Failure(str(fault), metadata={**details, "to do": fault.fix}, allow_retries=False)
 
 
 def _may_pass(error: Exception) -> bool:
     """Tell whether a retry of the step may succeed: throttled, cut off, or not there just now."""
     ours = (ThrottledError, CountMismatchError, PlanOutdatedError, SkippedRowsUnknownError)
-    return isinstance(error, (*ours, HTTPError)) or may_pass(error) or is_passing(error)
+    return isinstance(error, (*ours, TransientError, HTTPError)) or is_passing(error)
 
 
 def schema(columns: Iterable[Column]) -> dict[str, Any]:
@@ -100,17 +116,25 @@ def schema(columns: Iterable[Column]) -> dict[str, Any]:
     }
 
 
+def displayed(render: Callable[[], str]) -> dg.MarkdownMetadataValue:
+    """Return Markdown for people as metadata; where it cannot be made, one sentence why."""
+    return dg.MetadataValue.md(shown(render))
+
+
 def preview_of(s3: "S3Client", settings: Settings, key: str) -> dg.MarkdownMetadataValue:
     """Return the first rows of a CSV object, e-mail addresses masked, as metadata."""
-    header, *rows = first_rows(s3, settings.bucket, key)
-    return dg.MetadataValue.md(table(header, rows))
+
+    def render() -> str:
+        header, *rows = first_rows(s3, settings.bucket, key)
+        return table(header, rows)
+
+    return displayed(render)
 
 
 def preview_of_table(redshift: RedshiftResource, of: Table) -> dg.MarkdownMetadataValue:
-    """Return some rows of a table in the warehouse, likewise."""
+    """Return some rows of a table in the warehouse, e-mail addresses masked, as metadata."""
     query = sql.sample(redshift.schema_name, of)
-    header, rows = redshift.run(lambda session: session.head(query, ROWS))
-    return dg.MetadataValue.md(table(header, rows))
+    return displayed(lambda: table(*redshift.run(lambda session: session.head(query, ROWS))))
 
 
 def check_result(

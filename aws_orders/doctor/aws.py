@@ -16,7 +16,8 @@ from botocore.exceptions import ClientError
 from aws_orders.contract import PRODUCTS
 from aws_orders.doctor.findings import Check, Status, Trouble
 from aws_orders.feeds import open_feed
-from aws_orders.resources.dynamodb import DynamoDBResource
+from aws_orders.resources.aws_errors import name_places
+from aws_orders.resources.dynamodb import DynamoDBResource, check_key
 from aws_orders.resources.s3 import find_object
 from aws_orders.settings import (
     DETAILED_ORDERS,
@@ -53,7 +54,7 @@ class Home:
 
 def home() -> Home:
     """Ask AWS who we are, which needs no permission."""
-    with closing(boto3.client("sts")) as sts:
+    with closing(name_places(boto3.client("sts"))) as sts:
         caller = sts.get_caller_identity()
         return Home(caller["Arn"], caller["Account"], sts.meta.region_name)
 
@@ -153,14 +154,7 @@ def table(dynamodb: DynamoDBResource, name: str, where: Home, copy_region: str) 
                 f"the region in which COPY looks for it, {copy_region}",
                 f"Set REDSHIFT_DATA_REGION={client.meta.region_name}, and have the bucket there.",
             )
-        types = {a["AttributeName"]: a["AttributeType"] for a in found["AttributeDefinitions"]}
-        keys = {k["AttributeName"]: types[k["AttributeName"]] for k in found["KeySchema"]}
-        if keys != {PRODUCTS.key: "N"}:
-            return Trouble(
-                f"key {keys}",
-                f"the number {PRODUCTS.key} as its only key",
-                "Name another table in AWS_ORDERS_PRODUCTS_TABLE.",
-            )
+        check_key(found, PRODUCTS.key)
         return f"{found['TableStatus']}, some {found['ItemCount']} items"
 
     def scan() -> str:
@@ -178,7 +172,7 @@ def queue(url: str, where: Home) -> Check:
     """Check the queue that the bucket's events go to."""
 
     def look() -> str:
-        with closing(boto3.client("sqs")) as sqs:
+        with closing(name_places(boto3.client("sqs"))) as sqs:
             answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
         return f"{answer['Attributes'].get('ApproximateNumberOfMessages', '?')} messages wait"
 
@@ -193,7 +187,7 @@ def topic(arn: str) -> Check:
     """Check the topic that alerts go to."""
 
     def look() -> str:
-        with closing(boto3.client("sns")) as sns:
+        with closing(name_places(boto3.client("sns"))) as sns:
             attributes: dict[str, Any] = sns.get_topic_attributes(TopicArn=arn)["Attributes"]
         return f"{attributes.get('SubscriptionsConfirmed', '?')} subscriptions"
 

@@ -10,7 +10,8 @@ from enum import StrEnum
 import psycopg2
 from botocore.exceptions import BotoCoreError, ClientError
 
-from aws_orders.errors import DataError
+from aws_orders.errors import DataError, TransientError
+from aws_orders.resources.aws_errors import explained
 from aws_orders.resources.redshift import LoadRejectedError
 
 DENIED = {"403", "AccessDenied", "AccessDeniedException", "AuthorizationError", "Forbidden"}
@@ -84,11 +85,9 @@ def carry_out(check: Check) -> Finding:
     except ClientError as error:
         result = _refusal(check, error)
     except BotoCoreError as error:
-        result = Trouble(
-            str(error), "an answer of the service", "Check credentials, region and network."
-        )
-    except DataError as error:
-        result = Trouble(f"{error.what} {error.found}", error.expected, error.fix)
+        result = _trouble(explained(error))
+    except (DataError, TransientError) as error:
+        result = _trouble(error)
     except LoadRejectedError as error:
         rows = "; ".join(f"line {row.line}, {row.column}: {row.reason}" for row in error.rows)
         result = Trouble(f"rejected: {rows}", "that every row is loaded", "Correct these rows.")
@@ -105,10 +104,16 @@ def _refusal(check: Check, error: ClientError) -> Trouble:
     code, text = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
     found = f"{code}: {text}" if text else code
     status = Status.MISSING if check.needed else Status.WARN
-    if code in DENIED:
+    if code in DENIED and "kms:" not in text:
         fix = f"Allow {check.action} on {check.resource} in a policy of the role that runs this."
         return Trouble(found, f"{check.action} allowed on {check.resource}", fix, status)
-    return Trouble(found, "that it is there", check.absent, status)
+    if code == "404" or "NoSuch" in code or "NotFound" in code or "NonExist" in code:
+        return Trouble(found, "that it is there", check.absent, status)
+    return _trouble(explained(error), status)
+
+
+def _trouble(error: DataError | TransientError, status: Status = Status.MISSING) -> Trouble:
+    return Trouble(f"{error.what} {error.found}", error.expected, error.fix, status)
 
 
 def _flat(text: str) -> str:

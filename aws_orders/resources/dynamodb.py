@@ -16,12 +16,14 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from pydantic import Field, PrivateAttr
 
+from aws_orders.errors import DataError
+from aws_orders.resources.aws_errors import name_places
 from aws_orders.resources.aws_sessions import new_session
 from aws_orders.resources.passing import THROTTLED
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import ScanOutputTypeDef
+    from mypy_boto3_dynamodb.type_defs import ScanOutputTypeDef, TableDescriptionTypeDef
 
 Item = dict[str, dict[str, str]]
 
@@ -58,17 +60,21 @@ class DynamoDBResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             retries={"max_attempts": self.max_attempts, "mode": "standard"},
             max_pool_connections=max(self.write_workers, self.scan_segments),
         )
-        return new_session(self.profile_name).client(
+        client = new_session(self.profile_name).client(
             "dynamodb",
             region_name=self.region_name,
             endpoint_url=self.endpoint_url,
             config=config,
         )
+        return name_places(client)
 
     def ensure_table(self, client: "DynamoDBClient", table: str, number_key: str) -> bool:
         """Create `table` (on-demand, one numeric key) where it is missing; return whether it was.
 
         Waits until the table can be used.
+
+        Raises:
+            DataError: the table exists with another key.
         """
         created = True
         try:
@@ -83,6 +89,8 @@ class DynamoDBResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         client.get_waiter("table_exists").wait(
             TableName=table, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
         )
+        if not created:
+            check_key(client.describe_table(TableName=table)["Table"], number_key)
         return created
 
     def scan(self, client: "DynamoDBClient", table: str) -> Iterator[Item]:
@@ -152,6 +160,38 @@ class DynamoDBResource(dg.ConfigurableResource):  # type: ignore[type-arg]
                 except BaseException:
                     pool.shutdown(cancel_futures=True)
                     raise
+
+
+def check_key(described: "TableDescriptionTypeDef", number_key: str) -> None:
+    """Check that a table has one key attribute, the number `number_key`.
+
+    Args:
+        described: The table, as DescribeTable returns it.
+        number_key: The attribute that must be its only key.
+
+    Raises:
+        DataError: it has another key.
+    """
+    types = {
+        each["AttributeName"]: each["AttributeType"] for each in described["AttributeDefinitions"]
+    }
+    roles = {"HASH": "partition key", "RANGE": "sort key"}
+    found = [
+        f"{roles[each['KeyType']]} {each['AttributeName']} ({types[each['AttributeName']]})"
+        for each in described["KeySchema"]
+    ]
+    expected = f"partition key {number_key} (N)"
+    if found != [expected]:
+        name = described["TableName"]
+        raise DataError(
+            "The DynamoDB table has another key.",
+            where=f"DynamoDB table {name}",
+            expected=f"{expected}, no sort key",
+            found=", ".join(found),
+            fix="The key of a table cannot be changed. Set AWS_ORDERS_PRODUCTS_TABLE to another "
+            "name: the next run creates that table. Or, if nothing else uses this table, delete "
+            f"it (`aws dynamodb delete-table --table-name {name}`) and run again.",
+        )
 
 
 def write_batch(

@@ -1,7 +1,7 @@
-"""Which of boto3's errors may be over a moment later: throttled, cut off, or not there just now.
+"""Which of boto3's errors are transient: throttled, cut off, or not there just now.
 
-boto3 has by then tried several times by itself; what is told here is whether the whole step is
-worth another try. Redshift's errors are told apart in `redshift`.
+boto3 has by then tried several times by itself; this decides whether the whole step is worth
+another try. Redshift's errors are classified in `redshift`.
 """
 
 from botocore.exceptions import (
@@ -9,10 +9,11 @@ from botocore.exceptions import (
     ConnectTimeoutError,
     EndpointConnectionError,
     HTTPClientError,
+    IncompleteReadError,
     ProxyConnectionError,
 )
 
-# Said with a status of 400, as a lasting error is; S3's SlowDown is a 503.
+# Sent with a status of 400, as lasting errors are; S3's SlowDown is a 503.
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 THROTTLED = {
@@ -20,15 +21,36 @@ THROTTLED = {
     "ThrottlingException",
     "RequestLimitExceeded",
 }
-TIMED_OUT = "RequestTimeout"
+# Throttled by other services, too late, or meeting another change: 400 or 409.
+TRANSIENT = THROTTLED | {
+    "Throttling",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "KMSThrottling",
+    "KmsThrottled",
+    "KMS.ThrottlingException",
+    "RequestTimeout",
+    "RequestTimeoutException",
+    "OperationAborted",
+    "ConditionalRequestConflict",
+    "ReplicatedWriteConflictException",
+    "LimitExceededException",
+    "IncompleteBody",
+    "PriorRequestNotComplete",
+    "BandwidthLimitExceeded",
+    # Of a single key in the answer to DeleteObjects, whose own status is 200.
+    "InternalError",
+    "ServiceUnavailable",
+    "SlowDown",
+}
 
 
 def may_pass(error: Exception) -> bool:
-    """Tell whether another try may succeed."""
+    """Return whether another try may succeed."""
     if isinstance(error, ClientError):
-        status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-        code = error.response["Error"]["Code"]
-        return status >= 500 or status == 429 or code in {*THROTTLED, TIMED_OUT}
-    # Not their base, ConnectionError: a certificate that is not trusted stays so.
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        code = error.response.get("Error", {}).get("Code", "")
+        return (status >= 500 and status != 501) or status == 429 or code in TRANSIENT
+    # Not the base of these three, ConnectionError: a certificate that is not trusted stays so.
     unreachable = (EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError)
-    return isinstance(error, (HTTPClientError, *unreachable))
+    return isinstance(error, (HTTPClientError, IncompleteReadError, *unreachable))

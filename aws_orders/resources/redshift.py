@@ -19,6 +19,7 @@ from botocore.config import Config
 from pydantic import Field, PrivateAttr
 
 from aws_orders.errors import DataError
+from aws_orders.resources.aws_errors import name_places
 from aws_orders.resources.aws_sessions import new_session
 from aws_orders.resources.redshift_connection import Address, PasswordRefusedError, connect
 from aws_orders.resources.redshift_credentials import (
@@ -342,7 +343,7 @@ class RedshiftResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         # A session of its own: boto3's default one is not made for threads.
         session = new_session(region_name=self.region_name or None)
         config = Config(retries={"max_attempts": 5, "mode": "standard"}, connect_timeout=10)
-        return session.client(service, config=config)  # type: ignore[call-overload]
+        return name_places(session.client(service, config=config))  # type: ignore[call-overload]
 
     def run(
         self, work: Callable[[Session], Result], sleep: Callable[[float], None] = time.sleep

@@ -13,6 +13,7 @@ from dagster_aws.s3 import S3Resource
 from pydantic import PrivateAttr
 
 from aws_orders.objects import MAX_COPY_BYTES, StoredObject, spans
+from aws_orders.resources.aws_errors import name_places
 from aws_orders.resources.aws_sessions import new_session
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class SharedS3Resource(S3Resource):
     def get_client(self) -> "S3Client":
         """Return the run's client."""
         if self._client is None:
-            self._client = self._new_client()
+            self._client = name_places(self._new_client())
         return self._client
 
     def _new_client(self) -> "S3Client":
@@ -115,13 +116,19 @@ def upload(
 
 
 def delete_objects(s3: "S3Client", bucket: str, keys: Iterable[str]) -> None:
-    """Delete objects, a thousand a call."""
+    """Delete objects, a thousand a call.
+
+    Raises:
+        ClientError: an object cannot be deleted; others of its thousand may be.
+    """
     names = list(keys)
     for first in range(0, len(names), 1000):
         batch: list[ObjectIdentifierTypeDef] = [{"Key": key} for key in names[first : first + 1000]]
         answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True})
-        if errors := answer.get("Errors"):
-            raise OSError(f"S3 could not delete {len(errors)} of {len(batch)}, first: {errors[0]}")
+        for failed in answer.get("Errors", []):
+            place = {"Place": f"s3://{bucket}/{failed.get('Key')}", "Action": "s3:DeleteObject"}
+            response = {"Error": {**failed, **place}}
+            raise ClientError(response, "DeleteObjects")  # type: ignore[arg-type]
 
 
 def join_objects(

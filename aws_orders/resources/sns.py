@@ -6,6 +6,7 @@ import boto3
 from botocore.config import Config
 
 from aws_orders.errors import DataError
+from aws_orders.resources.aws_errors import name_places
 
 # A sensor's tick must end within 60 seconds: three tries at the most, with backoff and jitter.
 PATIENCE = Config(
@@ -31,5 +32,6 @@ def publish(topic_arn: str, subject: str, body: str) -> None:
                 found=repr(topic_arn),
                 fix="set it to the topic's ARN, or leave it out to have nothing told",
             )
-    with closing(boto3.client("sns", region_name=region, config=PATIENCE)) as sns:
+    client = name_places(boto3.client("sns", region_name=region, config=PATIENCE))
+    with closing(client) as sns:
         sns.publish(TopicArn=topic_arn, Subject=subject, Message=body)

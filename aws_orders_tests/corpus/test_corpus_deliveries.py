@@ -21,7 +21,7 @@ from aws_orders_tests.corpus.odd_files import DOUBTFUL_ORDERS, ODD_GZIP, ODD_TEX
 from aws_orders_tests.corpus.orders_file import ADA, ADDRESSES, HEADER, bo, orders
 from aws_orders_tests.corpus.refused_files import FAULTY_GZIP, FAULTY_HEADERS, OTHER_THINGS
 
-QUARANTINE = {"on_bad_rows": "QUARANTINE", "max_bad_share": 0.9}
+QUARANTINE = {"on_bad_rows": "quarantine", "max_bad_share": 0.9}
 ROW_LETTERS = 60_000
 EARLIER = "900,Eva,eva@example.org,1,1.00,1,1.00"
 STATE = """

@@ -62,7 +62,7 @@ def exercise(platform: Platform, feeds: str) -> None:
     platform.refresh("refresh_orders", redshift_orders={"full_refresh": True})
     platform.deliver("bad.csv", ORDERS_CSV.replace("0.10", "ten"))
     assert "ten" in platform.fault("refresh_orders")
-    platform.refresh("refresh_orders", redshift_orders={"on_bad_rows": "QUARANTINE"} | SHARE)
+    platform.refresh("refresh_orders", redshift_orders={"on_bad_rows": "quarantine"} | SHARE)
     platform.deliver("bad.csv", ORDERS_CSV)
     platform.refresh("refresh_orders")
 
