@@ -57,8 +57,8 @@ audit: ## Check deploy/ with checkov, in an environment of its own: it pins what
 format: tools ## Format the code
 	@"$(BIN)/ruff" check --fix . && "$(BIN)/ruff" format .
 
-lock: tools ## Bring constraints.txt up to pyproject.toml; for newer releases, delete it first
-	@$(LOCK) --output-file $(LOCKED) pyproject.toml
+lock: tools ## Update constraints.txt to pyproject.toml (newest releases: make lock NEW=--upgrade)
+	@$(LOCK) $(NEW) --output-file $(LOCKED) pyproject.toml
 
 platforms: tools ## Check that all can be installed on Linux and macOS, with each Python
 	@PATH="$(abspath $(BIN)):$$PATH" .ci/platforms
