@@ -24,7 +24,8 @@ from aws_orders_tests.conftest import ORDERS_CSV, PRODUCTS_CSV
 PROJECT = Path(__file__).parent.parent
 BIN = Path(sys.executable).parent
 CLI = str(BIN / "aws-orders")
-WATCHED_SECONDS = 300
+# Against hanging, on machines of any speed; what is quick does not come near them.
+RUN_SECONDS, WATCHED_SECONDS, LEAVING_SECONDS = 480, 1200, 60
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -34,7 +35,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=RUN_SECONDS,
         check=False,
     )
 
@@ -85,7 +86,7 @@ def processes_of(state: Path) -> list[str]:
 
 
 def wait_until_gone(state: Path) -> list[str]:
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + LEAVING_SECONDS
     while (left := processes_of(state)) and time.monotonic() < deadline:
         time.sleep(0.1)
     return left

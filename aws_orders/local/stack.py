@@ -28,7 +28,9 @@ DATABASE, USER, PASSWORD = "dev", "awsuser", "Local-laptop-0nly"
 # Only the laptop's stand-ins take these; AWS's SDKs want to see some.
 KEY_ID, SECRET_KEY = "local", "local"
 AWS_PORT, REDSHIFT_PORT = 4566, 5439
-START_SECONDS, HANDOVER_SECONDS = 60, 30
+START_SECONDS, HANDOVER_SECONDS = 120, 60
+# What does not run refuses at once; what runs may be slow where the machine has more to do.
+ANSWER_SECONDS = 30
 # Settings of the user's own that would lead a client past the stand-ins.
 FOREIGN = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_DYNAMODB")
 
@@ -270,11 +272,11 @@ def _locked(state: Path) -> bool:
 
 def _answers(stack: Stack) -> bool:
     try:
-        connection = HTTPConnection("127.0.0.1", stack.aws_port, timeout=5)
+        connection = HTTPConnection("127.0.0.1", stack.aws_port, timeout=ANSWER_SECONDS)
         connection.request("GET", "/")
         connection.getresponse().read()
         connection.close()
-        socket.create_connection(("127.0.0.1", stack.redshift_port), timeout=5).close()
+        socket.create_connection(("127.0.0.1", stack.redshift_port), ANSWER_SECONDS).close()
     except (OSError, HTTPException):
         return False
     return True

@@ -19,7 +19,7 @@ from aws_orders.local.stack import Stack
 ROLE = "arn:aws:iam::123456789012:role/redshift"
 
 
-def wait_until(ready: Callable[[], Any], seconds: float = 20) -> None:
+def wait_until(ready: Callable[[], Any], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not ready():
         assert time.monotonic() < deadline, "it never came to that"

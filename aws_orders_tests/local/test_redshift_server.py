@@ -103,6 +103,6 @@ def test_sessions_leave_nothing_behind_however_they_end(tmp_path, stack):
 def test_without_a_password_it_does_not_start(tmp_path):
     command = [sys.executable, "-m", "aws_orders.local.redshift", "--data-dir", str(tmp_path)]
     environment = {name: value for name, value in os.environ.items() if name != "REDSHIFT_PASSWORD"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=20)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 1
     assert "REDSHIFT_PASSWORD is not set" in done.stderr
