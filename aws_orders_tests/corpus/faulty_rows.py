@@ -48,12 +48,18 @@ FAULTY_TEXT: dict[str, tuple[str | bytes, list[Apart], list[str]]] = {
     ),
     "quote never closed": (
         orders(bo(), bo(order_id="3", customer_name='"Bo')),
-        [Apart(4, "", "", QUOTE)],
+        [Apart(4, "customer_name", "Bo,bo@example.org,1,2.50,2,5.00\n", QUOTE)],
+        [ADA, bo()],
+    ),
+    # The header is the file's first line, whatever quotes are in it.
+    "newline in an unknown column's name": (
+        orders(f"{bo()},x", header=f'{HEADER},"no\nte"').replace(ADA, f"{ADA},"),
+        [Apart(2, "order_id", 'te"', QUOTE, 'te"')],
         [ADA, bo()],
     ),
     "CR within a field": (
         orders(bo(customer_name="B\ro")),
-        [Apart(3, "", "", QUOTE, bo(customer_name="B\ro"))],
+        [Apart(3, "customer_name", "", QUOTE, bo(customer_name="B\ro"))],
         [ADA],
     ),
     "comma in an unquoted name": (
