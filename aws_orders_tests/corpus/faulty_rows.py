@@ -48,12 +48,17 @@ FAULTY_TEXT: dict[str, tuple[str | bytes, list[Apart], list[str]]] = {
     ),
     "quote never closed": (
         orders(bo(), bo(order_id="3", customer_name='"Bo')),
-        [Apart(4, "", "", QUOTE)],
+        [Apart(4, "customer_name", "", QUOTE)],
         [ADA, bo()],
+    ),
+    "quote never closed, 200 KB before the end": (
+        orders(bo(customer_name='"Bo'), *[bo(order_id="3")] * 4000),
+        [Apart(3, "customer_name", "", QUOTE, bo(customer_name='"Bo'))],
+        [ADA, *[bo(order_id="3")] * 4000],
     ),
     "CR within a field": (
         orders(bo(customer_name="B\ro")),
-        [Apart(3, "", "", QUOTE, bo(customer_name="B\ro"))],
+        [Apart(3, "customer_name", "", QUOTE, bo(customer_name="B\ro"))],
         [ADA],
     ),
     "comma in an unquoted name": (

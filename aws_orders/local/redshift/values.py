@@ -99,6 +99,8 @@ def _value(copy: Copy, column: Column) -> Clean:
     number = _NUMBERS.get(kind)
 
     def convert(field: str) -> str | None:
+        if number and scale is None and number.fullmatch(field):
+            return field
         bare = field.strip(_BLANKS)
         if not bare:
             return None
