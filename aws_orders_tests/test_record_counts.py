@@ -19,7 +19,7 @@ from aws_orders.settings import ORDERS_PREFIX, Settings
 from aws_orders_tests.conftest import ORDERS_CSV, Platform
 
 HEADER, *ROWS = ORDERS_CSV.splitlines()
-QUARANTINE = {"on_bad_rows": "QUARANTINE", "max_bad_share": 0.9}
+QUARANTINE = {"on_bad_rows": "quarantine", "max_bad_share": 0.9}
 
 
 @pytest.fixture
