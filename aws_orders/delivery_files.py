@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
+CHUNK_BYTES = 256 * 1024
 NO_GZIP = (gzip.BadGzipFile, EOFError, zlib.error)
 
 
@@ -42,6 +43,26 @@ def read_header(s3: "S3Client", uri: str) -> tuple[str, ...]:
     header = parse_header(line, uri)
     check_header(header, ORDERS, uri)
     return header
+
+
+def read_chunks(s3: "S3Client", uri: str, etag: str) -> Iterator[bytes]:
+    """Yield a delivery's content, uncompressed, in pieces of at most `CHUNK_BYTES`.
+
+    Args:
+        s3: The client.
+        uri: The delivery.
+        etag: The version to read.
+
+    Raises:
+        DataError: it is not gzip, though its name says so.
+        PlanOutdatedError: S3 no longer has that version.
+    """
+    try:
+        with _lines(s3, uri, etag) as content:
+            while chunk := content.read(CHUNK_BYTES):
+                yield chunk
+    except NO_GZIP as error:
+        raise _no_gzip(uri, error) from error
 
 
 def check_gzip(s3: "S3Client", uri: str) -> None:
@@ -85,15 +106,18 @@ def read_records(
 
 
 @contextmanager
-def _lines(s3: "S3Client", uri: str) -> Iterator[IO[bytes]]:
-    """Open a delivery for reading by lines, uncompressed."""
+def _lines(s3: "S3Client", uri: str, etag: str = "") -> Iterator[IO[bytes]]:
+    """Open a delivery for reading, uncompressed: the version with that ETag, if one is given."""
     bucket, key = split_s3_url(uri)
     try:
-        content = s3.get_object(Bucket=bucket, Key=key)["Body"]
+        if etag:
+            content = s3.get_object(Bucket=bucket, Key=key, IfMatch=f'"{etag}"')["Body"]
+        else:
+            content = s3.get_object(Bucket=bucket, Key=key)["Body"]
     except ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchKey":
+        if error.response["Error"]["Code"] not in ("NoSuchKey", "PreconditionFailed"):
             raise
-        raise PlanOutdatedError(f"{uri} went while it was to be loaded") from error
+        raise PlanOutdatedError(f"{uri} was replaced or deleted during the load") from error
     with closing(content) as body:
         buffered = io.BufferedReader(cast("io.RawIOBase", body), 64 * 1024)
         zipped = key.endswith(".gz")

@@ -23,7 +23,7 @@ from aws_orders.contract import (
     Table,
 )
 from aws_orders.ledger import Changes, PlanOutdatedError, slices
-from aws_orders.load_plan import LoadPlan, check_unchanged, plan_load
+from aws_orders.load_plan import LoadPlan, plan_load
 from aws_orders.objects import StoredObject
 from aws_orders.rejections import sweep
 from aws_orders.resources.redshift import RedshiftResource, Session
@@ -180,7 +180,6 @@ def load_orders(
         planned = time.monotonic() - started
         loading = Staging(session, redshift, s3, settings, run_prefix, max_bad_share)
         loads = list(loading.stage(plan))
-        check_unchanged([stored for load in loads for stored in load.members], s3, settings)
         if loads or plan.everything:
             _commit(plan, loads, session, redshift.schema_name, run_id)
             _sweep_quarantine(session, redshift.schema_name, s3, settings)

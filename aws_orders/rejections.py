@@ -25,6 +25,10 @@ from aws_orders.settings import QUARANTINE_PREFIX, Settings, quarantine_key
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+CORRECT_ROWS = (
+    "Correct the file and deliver it again under the same key, or remove it; or let "
+    "redshift_orders set such rows apart with on_bad_rows: quarantine."
+)
 COLUMNS = ("delivery", "line", "column", "value", "reason", "row")
 
 
@@ -48,8 +52,7 @@ def rejection(
         where=f"{first.file}, line {first.line}" if first else "sys_load_error_detail",
         expected=", ".join(f"{column.name} {column.type.ddl}" for column in ORDERS.columns),
         found="\n            ".join(found) or "no details",
-        fix="Correct the file and deliver it again under the same key, or remove it; or let "
-        "redshift_orders set such rows apart with on_bad_rows: quarantine.",
+        fix=CORRECT_ROWS,
     )
 
 

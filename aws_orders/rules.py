@@ -134,19 +134,43 @@ ORDER_RULES = (
     ),
 )
 
-# Loads of which the table has another number of rows than the ledger says.
-LOADS_DIFFER = SQL("""\
+# Each load: the records of its deliveries, counted apart from COPY (NULL where an earlier version
+# of the platform loaded one), and where they are now.
+_ACCOUNTS = """\
 SELECT coalesce(loads.load_id, loaded.load_id) AS load_id,
+       coalesce(loads.deliveries, 0) AS deliveries,
+       loads.records AS records,
+       coalesce(rejected.row_count, 0) AS rows_rejected,
        coalesce(loads.load_rows, 0) AS rows_in_ledger,
-       coalesce(loaded.load_rows, 0) AS rows_in_table
-FROM (SELECT DISTINCT load_id, load_rows FROM {orders_loads}) AS loads
-FULL JOIN (SELECT load_id, count(*) AS load_rows FROM {orders} GROUP BY load_id) AS loaded
+       coalesce(loaded.row_count, 0) AS rows_in_table
+FROM (
+    SELECT load_id, count(*) AS deliveries, min(load_rows) AS load_rows,
+           CASE WHEN count(records) = count(*) THEN sum(records) END AS records
+    FROM {orders_loads}
+    GROUP BY load_id
+) AS loads
+FULL JOIN (SELECT load_id, count(*) AS row_count FROM {orders} GROUP BY load_id) AS loaded
   ON loaded.load_id = loads.load_id
-WHERE coalesce(loads.load_rows, 0) <> coalesce(loaded.load_rows, 0)
-ORDER BY 1""")
-LEDGER_ROWS = SQL("""\
-SELECT coalesce(sum(load_rows), 0)
-FROM (SELECT DISTINCT load_id, load_rows FROM {orders_loads}) AS loads""")
+LEFT JOIN (
+    SELECT load_id, count(*) AS row_count FROM {orders_rejected} GROUP BY load_id
+) AS rejected
+  ON rejected.load_id = loads.load_id"""
+LOADS_DIFFER = SQL(
+    "SELECT load_id, deliveries, records, rows_rejected, rows_in_ledger, rows_in_table\n"
+    f"FROM (\n{_ACCOUNTS}\n) AS accounts\n"
+    "WHERE rows_in_table <> rows_in_ledger OR records <> rows_in_ledger + rows_rejected\n"
+    "ORDER BY 1"
+)
+# Rows and records that are missing or too many; rows by the ledger; rejected rows; deliveries
+# whose records nobody counted.
+ACCOUNTED = SQL(
+    "SELECT coalesce(sum(abs(rows_in_table - rows_in_ledger)\n"
+    "                    + abs(coalesce(records, rows_in_ledger + rows_rejected)\n"
+    "                          - rows_in_ledger - rows_rejected)), 0),\n"
+    "       coalesce(sum(rows_in_ledger), 0), coalesce(sum(rows_rejected), 0),\n"
+    "       coalesce(sum(CASE WHEN records IS NULL THEN deliveries ELSE 0 END), 0)\n"
+    f"FROM (\n{_ACCOUNTS}\n) AS accounts"
+)
 REJECTED = SQL("""\
 SELECT load_id, delivery, count(*) AS rows_at_fault, min(line) AS first_line,
        min(reason) AS a_reason

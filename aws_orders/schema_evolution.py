@@ -109,14 +109,19 @@ def _attempt(session: Session, statement: Composable, change: Change) -> None:
 def _explained(session: Session, schema: str, failed: _ChangeFailedError) -> Exception:
     """Return the error that a person sees: what a grant or other statements fix says which."""
     change, error = failed.change, failed.error
-    if error.pgcode == INSUFFICIENT_PRIVILEGE and not isinstance(change, CreateTable):
+    if error.pgcode == INSUFFICIENT_PRIVILEGE:
         user = str(session.scalar("SELECT current_user"))
-        grant = schema_sql.grant_alter(schema, change.table, user)
+        if isinstance(change, CreateTable):
+            needed = f"{user} to have USAGE and CREATE on the schema"
+            grant = schema_sql.grant_create(schema, user)
+        else:
+            needed = f"{user} to be the table's owner, or to have ALTER on it"
+            grant = schema_sql.grant_alter(schema, change.table, user)
         return _error(
-            "The warehouse's user may not change the table.",
+            "The warehouse's user may not create or change the table.",
             change.table,
             schema,
-            f"{user} to be the table's owner, or to have ALTER on it",
+            needed,
             error,
             f"As the owner or an admin: {grant.as_string(session.connection)}",
         )

@@ -104,6 +104,13 @@ def grant_alter(schema: str, table: Table, user: str) -> Composed:
     )
 
 
+def grant_create(schema: str, user: str) -> Composed:
+    """Return the statement that lets a user create tables in a schema."""
+    return SQL("GRANT USAGE, CREATE ON SCHEMA {} TO {};").format(
+        Identifier(schema), Identifier(user)
+    )
+
+
 def _add(schema: str, table: Table, column: str, ddl: str) -> Composed:
     return SQL("ALTER TABLE {} ADD COLUMN {} {}").format(
         Identifier(schema, table.name), Identifier(column), SQL(ddl)

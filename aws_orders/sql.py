@@ -1,8 +1,8 @@
 """The SQL that the platform sends, as psycopg2.sql compositions: no connection, no I/O.
 
 Names are quoted as identifiers, values as literals; only the contract's types and constants of
-this module stand in the text as they are. The laptop's warehouse and Redshift get the same
-bytes. Columns are always listed: nothing here depends on a table's physical order.
+this module stand in the text as they are. Columns are always listed: nothing depends on a
+table's physical order. The laptop's warehouse and Redshift get the same bytes.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,10 +23,9 @@ from aws_orders.contract import (
     varchar,
 )
 
-# A column of a delivery that the contract does not know: read past, then left behind.
+# A column of a delivery that the contract does not know; nothing is read from it.
 UNKNOWN = varchar(65535)
-# COPY of DynamoDB may use this share of the table's provisioned throughput. It is required, and
-# without effect on an on-demand table:
+# Share of the DynamoDB table's provisioned throughput that COPY may use; required:
 # https://docs.aws.amazon.com/redshift/latest/dg/copy-parameters-data-source-dynamodb.html
 READRATIO = 50
 
@@ -81,8 +80,8 @@ def copy_deliveries(
 ) -> Composed:
     """COPY the CSV files that a manifest lists into `stage`, whose columns are the files' own.
 
-    With `max_errors` above 0 it skips rows that it cannot load, with no more than a notice,
-    until there are that many: whoever asks for it must look what was skipped.
+    With `max_errors` above 0 it skips rows that it cannot load, up to that many, with only a
+    notice: look up what was skipped.
 
     ROUNDEC, because COPY truncates surplus decimals otherwise; EMPTYASNULL, so that "" is as
     absent as nothing; COMPUPDATE and STATUPDATE OFF, because the stage lives for a moment.
@@ -133,8 +132,8 @@ def _region(region: str) -> Composable:
 def lock(schema: str, table: Table) -> Composed:
     """LOCK a table.
 
-    It must be the transaction's first statement: a snapshot is taken by the first SELECT or
-    change, and one older than the lock lets two refreshes both insert.
+    It must be the transaction's first statement: with a snapshot (of the first SELECT or change)
+    that is older than the lock, two refreshes both insert.
     """
     return SQL("LOCK TABLE {}").format(Identifier(schema, table.name))
 
@@ -153,7 +152,7 @@ def insert_from_stage(schema: str, table: Table, stage: str) -> Composed:
 
 
 def insert_load(schema: str, table: Table, stage: str, columns: Sequence[str]) -> Composed:
-    """INSERT those of `columns` that the contract knows, under the load id that is the argument."""
+    """INSERT those of `columns` that the contract knows; the argument is the load id."""
     known = [name for name in columns if name in table.names]
     return SQL("INSERT INTO {} ({}, {})\nSELECT {}, %s\nFROM {}").format(
         Identifier(schema, table.name),
@@ -187,8 +186,7 @@ def quarantined_loads(schema: str) -> Composed:
 def newest_load(schema: str) -> Composed:
     """SELECT the highest load id, 0 where there is none, and the newest time.
 
-    Together they change with every load that commits. The id alone could come again, after a
-    full refresh that found no file.
+    Together they change with every load; the id alone may return after a full refresh.
     """
     return SQL("SELECT coalesce(max(load_id), 0), max(loaded_at)\nFROM {}").format(
         Identifier(schema, ORDERS_LOADS.name)
@@ -222,7 +220,7 @@ def sum_of(stage: str, column: str) -> Composed:
 
 
 def sample(schema: str, table: Table) -> Composed:
-    """SELECT the contract's columns; for a LIMIT to be put to it, so in no order."""
+    """SELECT the contract's columns, in no order: a LIMIT is added."""
     return SQL("SELECT {}\nFROM {}").format(names(table.names), Identifier(schema, table.name))
 
 
@@ -292,8 +290,7 @@ def unload(
 ) -> Composed:
     """UNLOAD a query's rows to CSV parts under `uri`, in the query's order, with a manifest.
 
-    PARALLEL OFF keeps the order; parts are cut at 6.2 GB. `context` is what quotes the query,
-    whose own quotes are doubled inside UNLOAD's.
+    PARALLEL OFF keeps the order; parts are cut at 6.2 GB. `context` quotes the query.
     https://docs.aws.amazon.com/redshift/latest/dg/r_UNLOAD.html
     """
     return SQL(

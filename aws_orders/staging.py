@@ -1,10 +1,10 @@
 """The part of a load that only its session sees: deliveries copied into temporary tables.
 
-Each group of deliveries of one shape is one COPY. What is loaded is planned in `load_plan`;
-`loads` writes the tables.
+Each group of deliveries of one shape is one COPY; meanwhile `record_counts` counts what it must
+bring. What is loaded is planned in `load_plan`; `loads` writes the tables.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,8 +16,9 @@ from aws_orders import deliveries, sql
 from aws_orders.contract import ORDERS
 from aws_orders.deliveries import Shape, file_columns, stage_columns
 from aws_orders.delivery_files import check_gzip, read_header
-from aws_orders.load_plan import READERS, LoadPlan
+from aws_orders.load_plan import READERS, LoadPlan, check_unchanged
 from aws_orders.objects import StoredObject
+from aws_orders.record_counts import check_loaded, check_well_formed, counting
 from aws_orders.rejections import quarantine, rejection
 from aws_orders.resources.redshift import (
     REJECTED_SHOWN,
@@ -48,6 +49,7 @@ class Load:
         members: The deliveries.
         rows: Rows loaded.
         rejected: Rows that were set apart.
+        records: Records of each delivery, by key, counted apart from COPY.
     """
 
     id: int
@@ -55,11 +57,13 @@ class Load:
     members: Sequence[StoredObject]
     rows: int
     rejected: Sequence[RejectedRow]
+    records: Mapping[str, int]
 
     def ledger(self, run_id: str, now: datetime) -> list[tuple[Any, ...]]:
         """Return the load's ledger entries, in the contract's order of columns."""
         return [
-            (self.id, o.key, o.etag, o.size, self.rows, run_id, now, None) for o in self.members
+            (self.id, o.key, o.etag, o.size, self.rows, run_id, now, self.records[o.key])
+            for o in self.members
         ]
 
     @property
@@ -105,10 +109,20 @@ class Staging:
         for group in plan.groups:
             for shape, members in self._by_shape(group).items():
                 load_id += 1
-                rows, rejected = self._copy(load_id, shape, members)
-                if rejected:
-                    quarantine(load_id, rejected, self.s3, self.settings)
-                yield Load(load_id, shape.header, members, rows, rejected)
+                yield self._load(load_id, shape, members)
+
+    def _load(self, load_id: int, shape: Shape, members: Sequence[StoredObject]) -> Load:
+        with counting(self.s3, self.settings, members) as counted:
+            rows, rejected = self._copy(load_id, shape, members)
+            counts = counted()
+        check_unchanged(members, self.s3, self.settings)
+        if not self.max_bad_share:
+            check_well_formed(counts, shape.header, self.settings)
+        check_loaded(counts, rows, len(rejected), self.settings)
+        if rejected:
+            quarantine(load_id, rejected, self.s3, self.settings)
+        records = {key: count.records for key, count in counts.items()}
+        return Load(load_id, shape.header, members, rows, rejected, records)
 
     def _by_shape(self, group: Sequence[StoredObject]) -> dict[Shape, list[StoredObject]]:
         uris = [self.settings.uri(stored.key) for stored in group]

@@ -8,15 +8,12 @@ from typing import Any
 
 import psycopg2
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from psycopg2.sql import SQL, Composed, Literal
 
 from aws_orders import schema_evolution, schema_sql, sql
 from aws_orders.contract import (
     COUNT,
     ID,
-    ORDERS,
     ORDERS_LOADS,
     TABLES,
     TIME,
@@ -26,7 +23,6 @@ from aws_orders.contract import (
     varchar,
 )
 from aws_orders.errors import DataError
-from aws_orders.resources.redshift import Session
 from aws_orders.schema_evolution import evolve
 from aws_orders_tests.conftest import Platform
 
@@ -55,9 +51,6 @@ def columns(platform: Platform, table: str = "things") -> list[tuple[Any, ...]]:
         ),
         key=str,
     )
-
-
-# --- What is changed ----------------------------------------------------------------------------
 
 
 def test_missing_tables_columns_and_lengths_are_made_and_a_second_look_finds_nothing_to_do(
@@ -103,8 +96,6 @@ def test_names_that_need_quotes_are_quoted(platform: Platform) -> None:
     assert len(apply(platform, wide)) == 2
     assert apply(platform, wide) == []
 
-
-# --- What is refused ----------------------------------------------------------------------------
 
 # By difference: the contract before and after, and what the error says.
 REFUSED: dict[str, tuple[Table, Table, list[str]]] = {
@@ -214,6 +205,19 @@ def test_a_text_that_redshift_does_not_widen_gets_an_error_with_statements_that_
     assert platform.query("SELECT id, name FROM things") == [(1, "Kettle")]
 
 
+def test_a_user_who_may_not_create_a_table_gets_an_error_with_the_grant(
+    platform: Platform,
+) -> None:
+    schema, user = platform.redshift.schema_name, platform.redshift.user
+    platform.query(f'REVOKE CREATE ON SCHEMA "{schema}" FROM "{user}"')
+    with pytest.raises(DataError) as raised:
+        apply(platform, things(KEY))
+    grant = raised.value.fix.partition("admin: ")[2]
+    assert grant == f'GRANT USAGE, CREATE ON SCHEMA "{schema}" TO "{user}";'
+    platform.query(grant)
+    assert len(apply(platform, things(KEY))) == 1
+
+
 @pytest.mark.parametrize("sqlstate", ["57014", "0A000"])
 def test_another_failure_stays_what_it_is(
     platform: Platform, monkeypatch: pytest.MonkeyPatch, sqlstate: str
@@ -222,9 +226,6 @@ def test_another_failure_stays_what_it_is(
     fail_with(monkeypatch, sqlstate)
     with pytest.raises(psycopg2.Error, match="not now"):
         apply(platform, things(KEY, NAME, NEW))
-
-
-# --- Two runs at once ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("step", ["read", "before", "inside"])
@@ -263,9 +264,6 @@ def meet_once(monkeypatch: pytest.MonkeyPatch, step: str, barrier: threading.Bar
     monkeypatch.setattr(module, name, met(getattr(module, name)))
 
 
-# --- Warehouses of earlier versions -------------------------------------------------------------
-
-
 def as_made_at_first(schema: str) -> Sequence[Composed]:
     """Return the tables as they were before the ledger counted records, and rows in them."""
     ledger = replace(
@@ -293,72 +291,3 @@ def test_a_warehouse_of_an_earlier_version_is_changed_by_the_next_run_which_says
     assert report["redshift_products"]["schema changes"] == []
     assert len(platform.query("SELECT * FROM orders")) == 4
     assert platform.refresh()["redshift_orders"]["schema changes"] == []
-
-
-# --- Any sequence of changes --------------------------------------------------------------------
-
-NAMES = st.sampled_from(["coupon", "note", "channel"])
-CHANGES = st.lists(
-    st.one_of(
-        st.tuples(st.just("add"), NAMES, st.sampled_from([varchar(8), ID, COUNT, TIME])),
-        st.tuples(
-            st.just("widen"), st.sampled_from(["customer_name", "coupon", "note"]), st.just(TIME)
-        ),
-        st.tuples(st.just("load"), NAMES, st.just(TIME)),
-        st.tuples(st.just("reorder"), NAMES, st.just(TIME)),
-    ),
-    min_size=1,
-    max_size=6,
-)
-
-
-def changed(table: Table, kind: str, name: str, type_: SqlType) -> Table:
-    """Return the contract after one allowed change; the same where it does not apply."""
-    there = table.column(name)
-    if kind == "add" and there is None:
-        added = Column(name, type_, "", optional=True)
-        return replace(table, columns=(*table.columns, added))
-    if kind == "widen" and there and there.type.max_bytes:
-        wide = replace(there, type=varchar(there.type.max_bytes + 10))
-        return replace(table, columns=tuple(wide if c is there else c for c in table.columns))
-    if kind == "reorder":
-        return replace(table, columns=table.columns[::-1])
-    return table
-
-
-# Every example drops what the one before has made.
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(CHANGES)
-def test_any_changes_with_loads_in_between_are_what_the_last_contract_makes(
-    platform: Platform, changes: list[tuple[str, str, SqlType]]
-) -> None:
-    schema = platform.redshift.schema_name
-    platform.query("DROP TABLE IF EXISTS orders; DROP TABLE IF EXISTS fresh")
-    contract, expected, load_id = ORDERS, [], 0
-    with platform.redshift.session() as session:
-        for kind, name, type_ in changes:
-            contract = changed(contract, kind, name, type_)
-            evolve(session, schema, [contract])
-            if kind == "load":
-                load_id += 1
-                expected.append(insert(session, schema, contract, load_id))
-        evolve(session, schema, [contract, replace(contract, name="fresh")])
-        assert evolve(session, schema, [contract]) == []
-    assert columns(platform, "orders") == columns(platform, "fresh")
-    found = platform.query("SELECT load_id, order_id, customer_name FROM orders ORDER BY 1")
-    assert found == expected
-
-
-def insert(session: Session, schema: str, contract: Table, load_id: int) -> tuple[Any, ...]:
-    """Load one order, by way of a stage, its name as long as the contract allows."""
-    column = contract.column("customer_name")
-    assert column
-    assert column.type.max_bytes
-    order = (load_id, load_id * 10, "x" * column.type.max_bytes)
-    session.execute(sql.drop_stage("stage"))
-    session.execute(sql.create_stage("stage", contract, contract.names))
-    session.execute(SQL("INSERT INTO stage (order_id, customer_name) VALUES (%s, %s)"), order[1:])
-    session.execute(sql.insert_load(schema, contract, "stage", contract.names), (load_id,))
-    return order

@@ -9,7 +9,7 @@ from aws_orders.product_file import read_products
 from aws_orders_tests.conftest import ORDERS_CSV, PRODUCTS_CSV, Platform
 
 HEADER, *ROWS = ORDERS_CSV.splitlines()
-QUARANTINE = {"on_bad_rows": "QUARANTINE", "max_bad_share": 0.9}
+QUARANTINE = {"on_bad_rows": "quarantine", "max_bad_share": 0.9}
 SYSTEM = ["xmin", "xmax", "cmin", "cmax", "ctid", "oid", "tableoid", "insertxid", "deletexid"]
 LONG = "n" * 63
 
