@@ -137,7 +137,8 @@ class _Body(io.RawIOBase):
 
     Servers that count characters instead of bytes announce too little, and http.client stops
     reading there: a file would lose its last rows without an error. So the limit is lifted
-    where the server closes the connection after the body, and the bytes are counted here.
+    where the server says that it closes the connection after the body, as every request asks it
+    to, and the bytes are counted here.
     """
 
     def __init__(self, url: str, response: "requests.Response") -> None:

@@ -143,7 +143,7 @@ def unload_orders(
             rows = _unload(session, redshift, settings, detailed)
             others = _unload(session, redshift, settings, unmatched)
             orders = int(session.scalar(sql.count_rows(schema, ORDERS)))
-            revenue = session.rows(sql.select_revenue(schema))
+            revenue = session.rows(sql.select_revenue(schema), dates_as_text=True)
         main, beside = _look(s3, settings, detailed, rows), _look(s3, settings, unmatched, others)
         by_category, by_month = _revenue(revenue)
         findings = (
@@ -178,7 +178,8 @@ def _revenue(rows: Iterable[tuple[Any, ...]]) -> tuple[list[Revenue], list[Reven
         if not is_month:
             categories.append(Revenue(category or "no category", orders, total))
         elif month:
-            months.append(Revenue(f"{month:%Y-%m}", orders, total))
+            # Text, such as 2026-11-01 00:00:00: a year may be beyond those of Python's datetime.
+            months.append(Revenue(month.rpartition("-")[0], orders, total))
     return categories, sorted(months, key=lambda revenue: revenue.of)
 
 

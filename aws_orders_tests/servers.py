@@ -1,4 +1,4 @@
-"""Small servers for tests: AWS APIs that the laptop's AWS lacks, and TLS before its Redshift.
+"""Small servers for tests: web sites, AWS APIs that the laptop's AWS lacks, and TLS.
 
 Belongs here: what listens. What is asked of it, and what must come of that, is the tests'.
 """
@@ -7,6 +7,7 @@ import json
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -22,6 +23,66 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 Answer = tuple[int, str]
+
+
+@dataclass
+class Site:
+    """A web server that answers with exactly these bytes, and closes the connection.
+
+    Attributes:
+        url: Where it is.
+        answers: By method and path, the answer: status line, headers and body, in pieces that
+            are sent one by one. A path without a HEAD of its own has the head of its GET.
+        asked: The methods and paths of the requests.
+    """
+
+    url: str = ""
+    answers: dict[tuple[str, str], list[bytes]] = field(default_factory=dict)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+
+    def page(self, path: str, body: bytes, *headers: str, status: str = "200 OK") -> str:
+        """Serve `body` with its length and `headers`; return its URL."""
+        lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", ""]
+        self.answers["GET", path] = ["\r\n".join(lines).encode(), body]
+        return self.url + path
+
+    def count(self, method: str) -> int:
+        return [asked for asked, _ in self.asked].count(method)
+
+
+@contextmanager
+def site() -> Iterator[Site]:
+    """Serve a web site on 127.0.0.1."""
+    served = Site()
+
+    class Handler(BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            method, path = self.command, self.path
+            served.asked.append((method, path))
+            pieces = served.answers.get((method, path))
+            if pieces is None and method == "HEAD":
+                pieces = served.answers["GET", path][:1]
+            self.close_connection = True
+            with suppress(ConnectionError):  # the client may have seen enough
+                for piece in pieces or [b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"]:
+                    self.wfile.write(piece)
+                    self.wfile.flush()
+                    time.sleep(0.01)
+
+        do_GET = do_HEAD = _answer  # noqa: N815
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        served.url = f"http://127.0.0.1:{server.server_address[1]}"
+        try:
+            yield served
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @dataclass

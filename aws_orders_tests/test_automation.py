@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,14 @@ import boto3
 import dagster as dg
 import pytest
 
+from aws_orders import arrivals
 from aws_orders.automation import orders_landed, orders_queued, products_changed
 from aws_orders.definitions import defs
 from aws_orders.errors import DataError
 from aws_orders.local.stack import Stack
 from aws_orders.resources.s3 import SharedS3Resource
 from aws_orders.settings import Settings
+from aws_orders_tests import servers
 from aws_orders_tests.conftest import ORDERS_CSV, PRODUCTS_CSV, Platform
 from aws_orders_tests.test_definitions import run_python
 
@@ -163,6 +166,109 @@ def test_a_products_feed_that_cannot_be_read_fails_the_tick(platform: Platform) 
     platform.set_feeds(products="/nowhere/products.csv")
     with pytest.raises(DataError, match="No such file"):
         look(platform, products_changed)
+
+
+NOW = "Last-Modified: Fri, 27 Nov 2026 10:00:0{} GMT"
+
+
+@pytest.fixture
+def site() -> Iterator[servers.Site]:
+    with servers.site() as served:
+        yield served
+
+
+def test_a_feed_whose_date_is_always_now_starts_no_run_and_is_not_hashed_at_each_tick(
+    platform: Platform, site: servers.Site
+) -> None:
+    body = PRODUCTS_CSV.encode()
+    platform.set_feeds(products=site.page("/p.csv", body, NOW.format(0)))
+    platform.refresh("refresh_products")
+    site.asked.clear()
+    cursor: str | None = None
+    for second in range(1, 9):
+        site.page("/p.csv", body, NOW.format(second))
+        key, cursor = look(platform, products_changed, cursor)
+        assert key is None
+    assert site.count("GET") == 1
+
+
+@pytest.mark.parametrize(
+    "headers", [(), (NOW.format(9),), ('ETag: W/"2"',), ('ETag: "2"',)], ids=str
+)
+def test_changed_bytes_start_a_run_and_the_same_bytes_none(
+    platform: Platform, site: servers.Site, headers: tuple[str, ...]
+) -> None:
+    platform.set_feeds(products=site.page("/p.csv", PRODUCTS_CSV.encode(), NOW.format(1)))
+    platform.refresh("refresh_products")
+    site.page("/p.csv", PRODUCTS_CSV.encode(), *headers)
+    assert look(platform, products_changed)[0] is None
+    site.page("/p.csv", PRODUCTS_CSV.replace("Tent", "Tarp").encode(), *headers)
+    key, cursor = look(platform, products_changed)
+    assert key
+    platform.refresh("refresh_products")
+    assert look(platform, products_changed, cursor)[0] is None
+
+
+def test_a_pending_run_is_requested_under_one_key(platform: Platform, site: servers.Site) -> None:
+    platform.set_feeds(products=site.page("/p.csv", PRODUCTS_CSV.encode(), NOW.format(1)))
+    platform.refresh("refresh_products")
+    changed = PRODUCTS_CSV.replace("Tent", "Tarp").encode()
+    site.page("/p.csv", changed, NOW.format(2))
+    key, cursor = look(platform, products_changed)
+    assert key
+    site.asked.clear()
+    assert look(platform, products_changed, cursor)[0] == key
+    assert site.count("GET") == 0
+    assert look(platform, products_changed, "not a cursor")[0] == key
+
+
+def test_a_feed_too_large_to_hash_in_a_tick_is_left_to_one_run(
+    platform: Platform, site: servers.Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform.set_feeds(products=site.page("/p.csv", PRODUCTS_CSV.encode()))
+    platform.refresh("refresh_products")
+    monkeypatch.setattr(arrivals, "HASH_SECONDS", -1)
+    key, cursor = look(platform, products_changed)
+    assert key
+    assert look(platform, products_changed, cursor)[0] is None
+
+
+def test_feed_csv_is_a_delivery_where_no_feed_is_configured(platform: Platform) -> None:
+    platform.set_feeds(orders="")
+    platform.deliver("feed.csv", ORDERS_CSV)
+    assert look(platform, orders_landed)[0]
+    report = platform.refresh("refresh_orders")
+    assert report["redshift_orders"]["rows loaded"] == 3
+
+
+HIDDEN = ["_a.csv", ".a.csv", "_temporary/0/a.csv", "may/_temporary/a.csv", "may/.tmp/a.csv.gz"]
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_names_that_start_with_an_underscore_or_a_dot_are_no_deliveries(
+    platform: Platform, name: str
+) -> None:
+    platform.deliver(name, ORDERS_CSV.replace("\n1,", "\n11,"))
+    assert look(platform, orders_landed) == (None, None)
+    report = platform.refresh("refresh_orders")
+    assert report["s3_orders"]["other objects"] == 1
+    assert report["redshift_orders"]["dagster/row_count"] == 3
+
+
+@pytest.mark.parametrize("name", ["a_b.csv", "a.b.csv", "may_/a.csv", "dt=_1/a.csv"])
+def test_other_underscores_and_dots_are_of_no_account(platform: Platform, name: str) -> None:
+    platform.deliver(name, ORDERS_CSV)
+    assert look(platform, orders_landed)[0]
+
+
+@pytest.mark.parametrize("sensor", [orders_landed, orders_queued, products_changed])
+def test_a_sensor_explains_an_error_of_aws(platform: Platform, sensor: dg.SensorDefinition) -> None:
+    platform.refresh("refresh_products")
+    platform.change_settings(
+        bucket="nowhere", orders_queue="http://q/1/n", products_feed="s3://nowhere/p.csv"
+    )
+    with pytest.raises(DataError, match="to do:"):
+        look(platform, sensor)
 
 
 def test_a_table_changed_behind_the_platforms_back_is_noticed_where_asked_for(

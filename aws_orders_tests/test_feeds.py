@@ -141,3 +141,46 @@ def test_a_feed_on_s3_is_read_from_there(platform: Platform) -> None:
     platform.s3.put_object(Bucket=platform.bucket, Key="feeds/o.csv", Body=ORDERS_CSV.encode())
     platform.set_feeds(orders=f"s3://{platform.bucket}/feeds/o.csv")
     assert platform.refresh()["detailed_orders_csv"]["dagster/row_count"] == 3
+
+
+def test_a_file_of_somebody_else_at_the_feeds_key_is_neither_overwritten_nor_loaded(
+    platform: Platform,
+) -> None:
+    platform.refresh()
+    theirs = ORDERS_CSV.replace("\n1,", "\n555,")
+    platform.deliver("feed.csv", theirs)
+    told = platform.fault("refresh_orders")
+    uri = f"s3://{platform.bucket}/input/orders/feed.csv"
+    assert f"{uri}: The key is reserved for the orders feed" in told
+    assert platform.read("input/orders/feed.csv") == theirs
+    # The advice, followed: the file is moved and loaded, and the feed is where it was.
+    target = f"{uri.removesuffix('feed.csv')}delivered-feed.csv"
+    assert f"aws s3 mv {uri} {target}" in told
+    source = {"Bucket": platform.bucket, "Key": "input/orders/feed.csv"}
+    key = target.split("/", 3)[3]
+    platform.s3.copy_object(Bucket=platform.bucket, Key=key, CopySource=source)
+    platform.s3.delete_object(**source)
+    loaded = platform.refresh("refresh_orders")["redshift_orders"]
+    assert (loaded["rows loaded"], loaded["dagster/row_count"]) == (3, 6)
+    assert platform.read("input/orders/feed.csv") == ORDERS_CSV
+
+
+def test_without_a_configured_feed_its_key_is_no_longer_reserved(platform: Platform) -> None:
+    platform.refresh()
+    theirs = ORDERS_CSV.replace("\n1,", "\n555,")
+    platform.deliver("feed.csv", theirs)
+    platform.set_feeds(orders="")
+    platform.refresh("refresh_orders")
+    assert "555" in platform.detailed
+
+
+def test_an_address_with_a_signature_shows_none_of_it_in_an_error(
+    site: Site, platform: Platform
+) -> None:
+    site.body = b"not,the,header\n"
+    signed = f"{site.url}?X-Amz-Signature=hidden"
+    platform.set_feeds(products=signed, orders=signed)
+    for job in ("refresh_products", "refresh_orders"):
+        told = platform.fault(job)
+        assert site.url in told
+        assert "hidden" not in told

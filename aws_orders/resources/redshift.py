@@ -31,7 +31,7 @@ from aws_orders.resources.redshift_credentials import (
 )
 
 if TYPE_CHECKING:
-    from psycopg2.extensions import connection
+    from psycopg2.extensions import connection, cursor
     from psycopg2.sql import Composable
 
 Result = TypeVar("Result")
@@ -108,18 +108,28 @@ class Session:
             return row[0] if row else None
 
     def rows(
-        self, query: "Composable", arguments: tuple[Any, ...] | None = None
+        self,
+        query: "Composable",
+        arguments: tuple[Any, ...] | None = None,
+        *,
+        dates_as_text: bool = False,
     ) -> list[tuple[Any, ...]]:
-        """Return all rows that `query` gives."""
+        """Return all rows that `query` gives; see `_dates_as_text`."""
         with self.connection.cursor() as cursor:
+            if dates_as_text:
+                _dates_as_text(cursor)
             cursor.execute(query, arguments)
             return cursor.fetchall()
 
     def head(self, query: "Composable", rows: int) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Return the names of a query's columns, and its first rows, at most `rows`."""
+        """Return the names of a query's columns, and its first rows, at most `rows`.
+
+        Dates are text, see `_dates_as_text`.
+        """
         from psycopg2.sql import SQL, Literal
 
         with self.connection.cursor() as cursor:
+            _dates_as_text(cursor)
             cursor.execute(SQL("{}\nLIMIT {}").format(query, Literal(rows)))
             return [column.name for column in cursor.description or ()], cursor.fetchall()
 
@@ -204,6 +214,19 @@ class Session:
         """Run an UNLOAD and return the rows written, header lines apart."""
         self.execute(statement)
         return int(self.scalar("SELECT pg_last_unload_count()"))
+
+
+def _dates_as_text(cursor: "cursor") -> None:
+    """Make a cursor return dates and times as the server writes them.
+
+    The server knows years that Python's datetime cannot hold, such as 20260 and those BC;
+    psycopg2 raises ValueError for them.
+    """
+    from psycopg2.extensions import new_type, register_type
+
+    date_and_time = (1082, 1114, 1184)  # PostgreSQL's and Redshift's type numbers
+    as_text = new_type(date_and_time, "DATES_AS_TEXT", lambda value, _: value)
+    register_type(as_text, cursor)
 
 
 class RedshiftResource(dg.ConfigurableResource):  # type: ignore[type-arg]
