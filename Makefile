@@ -16,8 +16,9 @@ run: $(READY) ## Start the laptop's AWS, materialize the six assets, show the re
 dev: $(READY) ## Serve Dagster's web UI on http://127.0.0.1:3000 until Ctrl-C
 	@$(BIN)/aws-orders dev
 
-# One worker a core, each with a laptop's AWS of its own.
-PYTEST = $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadgroup
+# One worker a core, each with a laptop's AWS of its own; slow files begin (see conftest.py).
+PYTEST = $(BIN)/pytest --numprocesses auto --maxprocesses 4 \
+  --dist loadfile --no-loadscope-reorder
 
 test: $(READY) ## Run the tests (some minutes)
 	@$(PYTEST)
