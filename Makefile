@@ -26,8 +26,9 @@ run: local ## Start the laptop's AWS, materialize the six assets, show the resul
 dev: local ## Serve Dagster's web UI on http://127.0.0.1:3000 until Ctrl-C
 	@"$(BIN)/aws-orders" dev --state "$(STATE)"
 
-# One worker a core, each with a laptop's AWS of its own.
-PYTEST = "$(BIN)/pytest" --numprocesses auto --maxprocesses 4 --dist loadgroup
+# One worker a core, each with a laptop's AWS of its own; slow files begin (see conftest.py).
+PYTEST = "$(BIN)/pytest" --numprocesses auto --maxprocesses 4 \
+  --dist loadfile --no-loadscope-reorder
 
 test: tools ## Run the tests (some minutes)
 	@$(PYTEST)

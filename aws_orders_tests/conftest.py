@@ -61,17 +61,13 @@ SLOW = {
     "test_quarantine.py",
     "test_retries.py",
 }
-# Fixtures of whole modules, for tests that come after one another or share what is slow to make.
-SHARED = {"state", "storage"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the slow tests, and begin with them; leave those that share a fixture to one worker."""
+    """Mark the slow tests, and begin with them: the last ones should be short."""
     for item in items:
         if item.path.name in SLOW:
             item.add_marker(pytest.mark.slow)
-        for shared in SHARED.intersection(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.xdist_group(f"{shared} of {item.path.name}"))
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 

@@ -127,8 +127,12 @@ def wait_ready(stack: Stack, children: Children) -> None:
         StackError: it does not within `START_SECONDS`; the message has its logs' last lines.
     """
     deadline = time.monotonic() + START_SECONDS
-    while not _answers(stack):
-        if time.monotonic() > deadline or any(child.poll() is not None for child in children):
+    answers = False
+    while not answers:
+        answers = _answers(stack)
+        # Even if something answers: it is not ours where ours found its port taken, and ended.
+        ended = any(child.poll() is not None for child in children)
+        if ended or (not answers and time.monotonic() > deadline):
             raise StackError(f"The laptop's AWS did not start.\n{_log_tails(Path(stack.state))}")
         time.sleep(0.02)
     import boto3
