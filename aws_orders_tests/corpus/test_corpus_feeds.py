@@ -82,7 +82,7 @@ FAULTY_ADDRESSES = {
     "address: key that has gone": ("s3://{bucket}/gone.csv", "NoSuchKey"),
     "address: bucket without a key": ("s3://{bucket}/", "no key"),
     "address: prefix of keys": ("s3://{bucket}/input/orders/", "NoSuchKey"),
-    "address: bracket that is not closed": ("http://[bad/products.csv", "Invalid IPv6"),
+    "address: bracket that is not closed": ("http://[bad/products.csv", "Failed to parse"),
     "address: scheme that is not known": ("sftp://example.org/products.csv", "the scheme sftp://"),
 }
 
