@@ -27,7 +27,8 @@ def plain(*headers: str, body: bytes = BODY, length: int | None = None) -> list[
 
 
 def moved(to: str) -> list[bytes]:
-    return answer("Content-Length: 0", f"Location: {to}", body=b"", status="302 Found")
+    head = ("Content-Length: 0", "Connection: close", f"Location: {to}")
+    return answer(*head, body=b"", status="302 Found")
 
 
 def chunked(body: bytes, end: bytes = b"0\r\n\r\n") -> list[bytes]:

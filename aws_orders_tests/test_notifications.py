@@ -273,6 +273,7 @@ def test_any_name_arrives_as_it_is(watch: Watch, name: str) -> None:
 
 
 def test_what_is_no_delivery_of_ours_sets_nothing_off_and_goes_at_once(watch: Watch) -> None:
+    watch.settings = Settings(**(dict(watch.settings) | {"orders_feed": "/orders.csv"}))
     watch.put("a.csv", prefix="output/")
     watch.put("a.csv", prefix="input/orders-old/")
     watch.put("a.txt")
@@ -285,6 +286,11 @@ def test_what_is_no_delivery_of_ours_sets_nothing_off_and_goes_at_once(watch: Wa
     assert watch.tick() is None
     assert watch.left == 0
     assert watch.warnings == []
+
+
+def test_the_feeds_key_is_a_delivery_where_no_feed_is_configured(watch: Watch) -> None:
+    watch.put("", prefix=ORDERS_FEED)
+    assert watch.tick()
 
 
 def test_a_large_upload_in_parts_is_a_delivery(watch: Watch) -> None:

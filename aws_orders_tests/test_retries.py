@@ -11,13 +11,12 @@ import dagster as dg
 import psycopg2
 import pytest
 from botocore.config import Config
-from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
 from psycopg2.sql import SQL, Literal
 from urllib3.exceptions import ProtocolError
 
 from aws_orders.assets.reporting import RETRIES, work
 from aws_orders.definitions import defs
-from aws_orders.errors import DataError
+from aws_orders.errors import DataError, TransientError
 from aws_orders.feeds import open_feed
 from aws_orders.resources.redshift import RedshiftResource
 from aws_orders_tests.conftest import Platform
@@ -127,18 +126,18 @@ PASSING = [
     (away, psycopg2.OperationalError),
     (connection_lost, psycopg2.OperationalError),
     (sql(SERIALIZATION), psycopg2.Error),
-    (feed_cut_short, ProtocolError),
-    (store_answers(SLOW_DOWN), ClientError),
-    (store_answers(b""), ConnectionClosedError),
-    (table_answers(THROTTLED), ClientError),
-    (store_away, EndpointConnectionError),
-    (feed_store_away, EndpointConnectionError),
+    (feed_cut_short, TransientError),
+    (store_answers(SLOW_DOWN), TransientError),
+    (store_answers(b""), TransientError),
+    (table_answers(THROTTLED), TransientError),
+    (store_away, TransientError),
+    (feed_store_away, TransientError),
 ]
 LASTING: list[tuple[Fault, type[Exception]]] = [
     (lambda platform: warehouse(platform, password="wrong"), DataError),
     (sql("SELECT * FROM no_such_table"), psycopg2.Error),
     (sql("SELECT 1/0"), psycopg2.Error),
-    (lambda platform: platform.s3.list_objects_v2(Bucket="no-such-bucket"), ClientError),
+    (lambda platform: platform.s3.list_objects_v2(Bucket="no-such-bucket"), DataError),
     (bug, TypeError),
 ]
 

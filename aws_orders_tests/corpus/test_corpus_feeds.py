@@ -80,9 +80,9 @@ FAULTY_ADDRESSES = {
     "address: directory": ("{directory}", "Is a directory"),
     "address: file that has gone": ("file://{directory}/gone.csv", "No such file"),
     "address: key that has gone": ("s3://{bucket}/gone.csv", "NoSuchKey"),
-    "address: bucket without a key": ("s3://{bucket}/", "Invalid length for parameter Key"),
+    "address: bucket without a key": ("s3://{bucket}/", "no key"),
     "address: prefix of keys": ("s3://{bucket}/input/orders/", "NoSuchKey"),
-    "address: bracket that is not closed": ("http://[bad/products.csv", "Invalid IPv6"),
+    "address: bracket that is not closed": ("http://[bad/products.csv", "Failed to parse"),
     "address: scheme that is not known": ("sftp://example.org/products.csv", "the scheme sftp://"),
 }
 
@@ -97,7 +97,7 @@ def test_a_faulty_address_is_told_and_the_last_good_feed_stays(
     with pytest.raises(DataError) as refusal:
         receive_products(received.s3, received.settings)
     told = str(refusal.value)
-    expected = [f"{url}: The feed cannot be read", word, "Check the feed's address"]
+    expected = [f"{url}: ", word, "to do:"]
     assert [each for each in expected if each not in told] == []
     assert feeds(received) == (PRODUCTS_CSV, ORDERS_CSV)
 
@@ -119,7 +119,7 @@ FAULTY_ANSWERS: dict[str, tuple[Answer, str]] = {
     "http: log-in wanted": (Answer(401, b""), "HTTP 401 Unauthorized"),
     "http: not allowed": (Answer(403, b""), "HTTP 403 Forbidden"),
     "http: gone for good": (Answer(410, b""), "HTTP 410 Gone"),
-    "http: no content": (Answer(204, b""), "The file is empty"),
+    "http: no content": (Answer(204, b""), "HTTP 204"),
     "http: moved to where nothing is": (Answer(301, b"", {"Location": "/none"}), "HTTP 404"),
     "http: moved round in a circle": (Answer(302, b"", {"Location": "/feed"}), "30 redirects"),
     "http: no gzip, though it is said to be": (Answer(headers=GZIPPED), "The feed cannot be read"),
