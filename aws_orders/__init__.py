@@ -1,5 +1,5 @@
 """An orders data platform on AWS, built from Dagster software-defined assets.
 
 Nothing is imported here: `aws_orders.definitions` is the one door for Dagster,
-`aws_orders.cli` the one for people.
+`aws_orders.cli.main` the one for people.
 """

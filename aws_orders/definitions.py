@@ -10,13 +10,16 @@ from typing import Any
 
 import dagster as dg
 
-from aws_orders.assets import detailed_orders, orders, products
-from aws_orders.automation import JOBS, SCHEDULES, SENSORS
-from aws_orders.checks import CHECKS
+from aws_orders.automation.jobs import JOBS, SCHEDULES
+from aws_orders.automation.sensors import SENSORS
+from aws_orders.config import Settings
+from aws_orders.orders import assets as orders
+from aws_orders.output import assets as detailed_orders
+from aws_orders.output.checks import CHECKS
+from aws_orders.products import assets as products
 from aws_orders.resources.dynamodb import DynamoDBResource
-from aws_orders.resources.redshift import RedshiftResource
+from aws_orders.resources.redshift.resource import RedshiftResource
 from aws_orders.resources.s3 import SharedS3Resource
-from aws_orders.settings import Settings
 
 
 def optional(name: str, default: str) -> str:

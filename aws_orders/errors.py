@@ -1,6 +1,10 @@
 """The platform's own errors: each says where, what was expected, what was found, what to do."""
 
 
+class RetryableError(Exception):
+    """An attempt that failed, but may succeed if the step is retried."""
+
+
 class _ReportedError(Exception):
     """A fault with its place and its remedy.
 
@@ -30,5 +34,5 @@ class DataError(_ReportedError):
     """Input or configuration that no retry can fix."""
 
 
-class TransientError(_ReportedError):
+class TransientError(_ReportedError, RetryableError):
     """A failure of a service or a network that a retry may not meet again."""

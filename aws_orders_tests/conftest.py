@@ -14,13 +14,13 @@ import dagster as dg
 import pytest
 from psycopg2.sql import SQL, Identifier
 
-from aws_orders.checks import ORDER_CHECKS, PRODUCT_CHECKS
+from aws_orders.config import DETAILED_ORDERS, UNMATCHED_ORDERS, Settings
 from aws_orders.definitions import build_defs
-from aws_orders.local import stack as local_stack
+from aws_orders.output.checks import ORDER_CHECKS, PRODUCT_CHECKS
 from aws_orders.resources.dynamodb import DynamoDBResource
-from aws_orders.resources.redshift import RedshiftResource
-from aws_orders.settings import DETAILED_ORDERS, UNMATCHED_ORDERS, Settings
+from aws_orders.resources.redshift.resource import RedshiftResource
 from aws_orders_tests.searches import register_profiles
+from laptop_aws import stack as local_stack
 
 register_profiles()
 

@@ -14,24 +14,14 @@ import dagster as dg
 import pytest
 from botocore.exceptions import ClientError
 
-from aws_orders.alerts import (
-    Broken,
-    Cursor,
-    Message,
-    Outcome,
-    Place,
-    compose,
-    excerpt,
-    mask,
-    read_cursor,
-    secrets_in,
-    weigh,
-)
-from aws_orders.automation import ended_runs
+from aws_orders.alerts.message import Message, Place, compose, excerpt
+from aws_orders.alerts.policy import Broken, Cursor, Outcome, read_cursor, weigh
+from aws_orders.alerts.redaction import mask, secrets_in
+from aws_orders.automation.sensors import ended_runs
+from aws_orders.config import Settings
 from aws_orders.errors import DataError
-from aws_orders.local.stack import Stack
-from aws_orders.settings import Settings
 from aws_orders_tests.conftest import PRODUCTS_CSV, Platform
+from laptop_aws.stack import Stack
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PLACE = Place("shop", "https://dagster.example/")

@@ -11,16 +11,16 @@ import boto3
 import dagster as dg
 import pytest
 
-from aws_orders import arrivals
-from aws_orders.automation import orders_landed, orders_queued, products_changed
+from aws_orders.automation import arrivals
+from aws_orders.automation.sensors import orders_landed, orders_queued, products_changed
+from aws_orders.config import Settings
 from aws_orders.definitions import defs
 from aws_orders.errors import DataError
-from aws_orders.local.stack import Stack
 from aws_orders.resources.s3 import SharedS3Resource
-from aws_orders.settings import Settings
 from aws_orders_tests import servers
 from aws_orders_tests.conftest import ORDERS_CSV, PRODUCTS_CSV, Platform
 from aws_orders_tests.test_definitions import run_python
+from laptop_aws.stack import Stack
 
 
 @dg.job(logger_defs={})

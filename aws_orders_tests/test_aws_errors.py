@@ -26,7 +26,7 @@ import aws_orders
 from aws_orders.errors import DataError, TransientError
 from aws_orders.resources.aws_advice import BY_CODE, REQUEST, Advice
 from aws_orders.resources.aws_errors import explained, explained_by_redshift, name_places
-from aws_orders.resources.redshift import RedshiftResource
+from aws_orders.resources.redshift.resource import RedshiftResource
 from aws_orders.resources.s3 import SharedS3Resource
 from aws_orders_tests import servers
 from aws_orders_tests.conftest import Platform

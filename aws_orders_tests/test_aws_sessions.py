@@ -11,7 +11,7 @@ import pytest
 
 from aws_orders.resources.aws_sessions import new_session
 from aws_orders.resources.dynamodb import DynamoDBResource
-from aws_orders.resources.redshift import RedshiftResource
+from aws_orders.resources.redshift.resource import RedshiftResource
 from aws_orders.resources.s3 import SharedS3Resource
 
 PROFILES = """

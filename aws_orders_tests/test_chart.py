@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from aws_orders.chart import by_category, by_month
+from aws_orders.reporting.charts import by_category, by_month
 
 SVG = "{http://www.w3.org/2000/svg}"
 AWKWARD = "a](x)<b>&amp;*_\\`'\"#%"

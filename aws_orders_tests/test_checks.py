@@ -7,11 +7,12 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from aws_orders import loads, publication
-from aws_orders.assets.detailed_orders import OUTPUT_CHECKS
-from aws_orders.assets.products import SAME_COUNT
-from aws_orders.checks import ORDER_CHECKS, PRODUCT_CHECKS
 from aws_orders.definitions import defs
+from aws_orders.output import unload
+from aws_orders.output.assets import OUTPUT_CHECKS
+from aws_orders.output.checks import ORDER_CHECKS, PRODUCT_CHECKS
+from aws_orders.products import load
+from aws_orders.products.assets import SAME_COUNT
 from aws_orders.resources.dynamodb import DynamoDBResource
 from aws_orders_tests.conftest import ORDERS_CSV, PRODUCTS_CSV, Platform
 
@@ -190,7 +191,7 @@ def test_a_file_that_is_not_what_the_warehouse_holds_is_not_published(
     platform.refresh("refresh_orders")
     before = platform.detailed, platform.unmatched
     damage, words = BROKEN_FILES[name]
-    look = publication._look
+    look = unload._look
 
     def look_at_damaged(s3: Any, settings: Any, output: Any, rows: int) -> Any:
         key = f"{output.parts_prefix}000"
@@ -199,7 +200,7 @@ def test_a_file_that_is_not_what_the_warehouse_holds_is_not_published(
             s3.put_object(Bucket=settings.bucket, Key=key, Body=damage(part))
         return look(s3, settings, output, rows)
 
-    monkeypatch.setattr(publication, "_look", look_at_damaged)
+    monkeypatch.setattr(unload, "_look", look_at_damaged)
     if name == "no_order_is_lost":
         platform.query(
             "INSERT INTO products (product_id, product_name) VALUES (2, 'x'), (3, 'y'), (77, 'z')"
@@ -219,7 +220,7 @@ def test_another_count_than_dynamodbs_is_told_and_nothing_is_replaced(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     platform.refresh()
-    monkeypatch.setattr(loads, "COUNT_ATTEMPTS", 2)
+    monkeypatch.setattr(load, "COUNT_ATTEMPTS", 2)
     count = DynamoDBResource.count
 
     def count_while_others_write(dynamodb: DynamoDBResource, client: Any, table: str) -> int:

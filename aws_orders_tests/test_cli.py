@@ -18,7 +18,7 @@ from typing import Any
 import boto3
 import pytest
 
-from aws_orders.masking import mask
+from aws_orders.rows.masking import mask
 from aws_orders_tests.conftest import ORDERS_CSV, PRODUCTS_CSV
 
 PROJECT = Path(__file__).parent.parent

@@ -5,9 +5,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aws_orders.contract import DETAILED_ORDERS, ORDERS, PRODUCTS
-from aws_orders.csv_header import check_header, parse_header
-from aws_orders.csv_lookup import records_at_lines
 from aws_orders.errors import DataError
+from aws_orders.rows.header import check_header, parse_header
+from aws_orders.rows.lookup import records_at_lines
 
 
 def test_ids_that_are_joined_have_one_type() -> None:

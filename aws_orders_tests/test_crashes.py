@@ -9,10 +9,15 @@ import psycopg2
 import pytest
 from psycopg2.sql import SQL
 
-from aws_orders import loads, product_sync, publication, sql
 from aws_orders.contract import ORDERS
+from aws_orders.orders import sql as orders_sql
+from aws_orders.output import publish, unload
+from aws_orders.output import sql as output_sql
+from aws_orders.products import load as products_load
+from aws_orders.products import sync as product_sync
 from aws_orders.resources.dynamodb import DynamoDBResource
-from aws_orders.resources.redshift import Session
+from aws_orders.resources.redshift import statements
+from aws_orders.resources.redshift.session import Session
 from aws_orders_tests.conftest import ORDERS_CSV, PRODUCTS_CSV, Platform
 from aws_orders_tests.test_refresh import DETAILED
 
@@ -49,16 +54,21 @@ POINTS: dict[str, list[tuple[Any, str]]] = {
     "products": [
         (product_sync.DynamoDBResource, "put_items"),
         (product_sync.DynamoDBResource, "delete_items"),
-        (loads, "_replace"),
-        (sql, "delete_all"),
-        (sql, "insert_from_stage"),
+        (products_load, "_replace"),
+        (statements, "delete_all"),
+        (statements, "insert_from_stage"),
     ],
-    "orders": [(sql, "insert_load"), (sql, "insert_rows"), (sql, "delete_loads")],
+    "orders": [
+        (orders_sql, "insert_load"),
+        (statements, "insert_rows"),
+        (orders_sql, "delete_loads"),
+    ],
     "publication": [
-        (sql, "select_unmatched"),
-        (publication, "_look"),
-        (publication, "join_objects"),
-        (publication, "delete_prefix"),
+        (output_sql, "select_unmatched"),
+        (unload, "_look"),
+        (publish, "join_objects"),
+        (unload, "delete_prefix"),
+        (publish, "delete_prefix"),
     ],
 }
 
@@ -102,7 +112,7 @@ def test_a_connection_lost_during_a_load_is_replaced_and_the_load_done_once(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     platform.refresh()
-    inserted = sql.insert_load
+    inserted = orders_sql.insert_load
     platform.feed("orders", CHANGED_ORDERS)
     lost = []
 
@@ -115,7 +125,7 @@ def test_a_connection_lost_during_a_load_is_replaced_and_the_load_done_once(
             lost.extend(pids)
         return inserted(*arguments)
 
-    monkeypatch.setattr(sql, "insert_load", lose_then_insert)
+    monkeypatch.setattr(orders_sql, "insert_load", lose_then_insert)
     platform.refresh()
     assert lost
     assert platform.detailed == DETAILED.replace("Ada", "Zoe")
@@ -182,7 +192,7 @@ def test_a_copy_that_misses_items_is_done_again_until_the_counts_agree(
 ) -> None:
     platform.refresh()
     counts, waits = iter([5, 4, 3]), []
-    load = loads.load_products(
+    load = products_load.load_products(
         platform.redshift, platform.settings.products_table, lambda: next(counts), waits.append
     )
     assert load.rows == 3
@@ -191,8 +201,10 @@ def test_a_copy_that_misses_items_is_done_again_until_the_counts_agree(
 
 def test_a_copy_that_keeps_missing_items_leaves_the_table_as_it_was(platform: Platform) -> None:
     platform.refresh()
-    with pytest.raises(loads.CountMismatchError, match="brought 3 items, DynamoDB counts 5"):
-        loads.load_products(
+    with pytest.raises(
+        products_load.CountMismatchError, match="brought 3 items, DynamoDB counts 5"
+    ):
+        products_load.load_products(
             platform.redshift, platform.settings.products_table, lambda: 5, lambda _: None
         )
     assert platform.query("SELECT count(*) FROM products") == [(3,)]

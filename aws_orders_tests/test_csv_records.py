@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aws_orders.csv_records import (
+from aws_orders.rows.records import (
     BARE_QUOTE,
     FAULTS_KEPT,
     LONE_CR,

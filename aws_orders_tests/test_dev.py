@@ -11,7 +11,6 @@ from typing import Any
 import boto3
 import pytest
 
-from aws_orders.local import ports
 from aws_orders_tests.test_cli import (
     CLI,
     detailed,
@@ -22,6 +21,7 @@ from aws_orders_tests.test_cli import (
     wait_for_line,
     wait_until_gone,
 )
+from laptop_aws import ports
 
 UI_PORT = 24_400
 # Half a minute where nothing else runs; they are against hanging, on machines of any speed.

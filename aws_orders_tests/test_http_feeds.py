@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from aws_orders.errors import DataError, TransientError
-from aws_orders.feeds import feed_digest, feed_version, open_feed
+from aws_orders.resources.feeds import feed_digest, feed_version, open_feed
 from aws_orders_tests import servers
 
 BODY = "order_id,name\n1,Zoë\n2,Åse\n".encode()

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aws_orders import loads, sql
-from aws_orders.ledger import Entry, compare
-from aws_orders.settings import ORDERS_FEED
+from aws_orders.config import ORDERS_FEED
+from aws_orders.orders.ledger import Entry, compare
+from aws_orders.orders.load import OrdersLoad, load_orders
+from aws_orders.resources.redshift import statements
 from aws_orders_tests.conftest import ORDERS_CSV, Platform
 from aws_orders_tests.test_plain_data import stored
 
@@ -172,7 +173,7 @@ def test_an_order_in_two_files_is_kept_twice(warehouse: Platform) -> None:
 
 def during_the_copy(monkeypatch: pytest.MonkeyPatch, event: Callable[[], object]) -> None:
     """Have `event` happen between the plan of the next load and its first COPY."""
-    copied, happened = sql.copy_deliveries, []
+    copied, happened = statements.copy_deliveries, []
 
     def copy_after_event(*arguments: Any) -> Any:
         if not happened:
@@ -180,11 +181,11 @@ def during_the_copy(monkeypatch: pytest.MonkeyPatch, event: Callable[[], object]
             event()
         return copied(*arguments)
 
-    monkeypatch.setattr(sql, "copy_deliveries", copy_after_event)
+    monkeypatch.setattr(statements, "copy_deliveries", copy_after_event)
 
 
-def load_as(platform: Platform, run_id: str, **options: bool) -> loads.OrdersLoad:
-    return loads.load_orders(
+def load_as(platform: Platform, run_id: str, **options: bool) -> OrdersLoad:
+    return load_orders(
         platform.redshift, platform.s3, platform.settings, run_id, f"_runs/{run_id}/", **options
     )
 

@@ -5,7 +5,14 @@ import pytest
 
 from aws_orders.contract import DETAILED_ORDERS
 from aws_orders.definitions import defs
-from aws_orders.lineage import OUTPUT, UNCHANGED, column_lineage, column_sources, sources, way
+from aws_orders.reporting.lineage import (
+    OUTPUT,
+    UNCHANGED,
+    column_lineage,
+    column_sources,
+    sources,
+    way,
+)
 
 DERIVED = [*UNCHANGED, OUTPUT]
 

@@ -7,7 +7,7 @@ import pytest
 
 import aws_orders
 from aws_orders.errors import DataError
-from aws_orders.locations import (
+from aws_orders.resources.locations import (
     HttpUrl,
     LocalFile,
     S3Object,

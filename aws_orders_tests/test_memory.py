@@ -12,9 +12,9 @@ FEED_MIB = 320
 
 RECEIVE = """
 import pathlib, re, sys
-from aws_orders.intake import receive_orders
+from aws_orders.orders.feed import receive_orders
 from aws_orders.resources.s3 import SharedS3Resource
-from aws_orders.settings import Settings
+from aws_orders.config import Settings
 
 bucket, feed = sys.argv[1:]
 settings = Settings(bucket=bucket, products_table="", products_feed="", orders_feed=feed)

@@ -35,14 +35,14 @@ from hypothesis.stateful import (
 )
 from psycopg2.sql import SQL, Identifier
 
-from aws_orders import sql
+from aws_orders.config import ORDERS_FEED, ORDERS_PREFIX
 from aws_orders.contract import ORDERS
 from aws_orders.errors import DataError
-from aws_orders.loads import OrdersLoad, load_orders
-from aws_orders.resources import redshift
-from aws_orders.resources.redshift import Session
+from aws_orders.orders import sql as orders_sql
+from aws_orders.orders.load import OrdersLoad, load_orders
+from aws_orders.resources.redshift import resource, session, statements
+from aws_orders.resources.redshift.session import Session
 from aws_orders.resources.s3 import delete_objects, list_objects
-from aws_orders.settings import ORDERS_FEED, ORDERS_PREFIX
 from aws_orders_tests.conftest import Platform
 from aws_orders_tests.searches import search
 from aws_orders_tests.test_crashes import CrashError, crash
@@ -417,7 +417,8 @@ class Orders(RuleBasedStateMachine):
 @contextmanager
 def happening_after(name: str, times: int, event: Callable[[], Any]) -> Iterator[None]:
     """Let something happen, once, when a load has done a step so many times."""
-    owner: Any = sql if hasattr(sql, name) else Session
+    owners = (statements, orders_sql, Session)
+    owner: Any = next(owner for owner in owners if hasattr(owner, name))
     step: Callable[..., Any] = getattr(owner, name)
     calls = itertools.count(1)
 
@@ -435,7 +436,7 @@ def happening_after(name: str, times: int, event: Callable[[], Any]) -> Iterator
 @contextmanager
 def meeting_before_lock(barrier: threading.Barrier) -> Iterator[None]:
     """Let loads in two threads begin their transactions before either of them locks a table."""
-    lock, met = sql.lock, set()
+    lock, met = statements.lock, set()
 
     def meet_then_lock(*arguments: Any) -> Any:
         if (thread := threading.get_ident()) not in met:
@@ -445,7 +446,7 @@ def meeting_before_lock(barrier: threading.Barrier) -> Iterator[None]:
         return lock(*arguments)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sql, "lock", meet_then_lock)
+        patch.setattr(statements, "lock", meet_then_lock)
         yield
 
 
@@ -453,7 +454,8 @@ def meeting_before_lock(barrier: threading.Barrier) -> Iterator[None]:
 def test_whatever_happens_the_warehouse_holds_what_a_dictionary_says(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(redshift, "FIRST_WAIT_SECONDS", 0)
+    monkeypatch.setattr(session, "FIRST_WAIT_SECONDS", 0)
+    monkeypatch.setattr(resource, "FIRST_WAIT_SECONDS", 0)
     run_state_machine_as_test(
         lambda: Orders(platform),
         settings=search(12, list(HealthCheck), stateful_step_count=12, print_blob=True),

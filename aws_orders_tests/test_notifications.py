@@ -15,11 +15,11 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from aws_orders import notifications
-from aws_orders.local.stack import Stack
-from aws_orders.notifications import Arrival, Cursor, Decision, parse, tick
-from aws_orders.settings import ORDERS_FEED, ORDERS_PREFIX, Settings
+from aws_orders.automation import s3_events as notifications
+from aws_orders.automation.s3_events import Arrival, Cursor, Decision, parse, tick
+from aws_orders.config import ORDERS_FEED, ORDERS_PREFIX, Settings
 from aws_orders_tests.searches import search
+from laptop_aws.stack import Stack
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ACCOUNT, REGION = "000000000000", "us-east-1"

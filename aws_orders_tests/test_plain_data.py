@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aws_orders.contract import PRODUCTS
-from aws_orders.deliveries import Listing, Shape, copy_manifest, group_by_shape, is_delivery
-from aws_orders.objects import StoredObject, spans
-from aws_orders.product_file import CHUNK_ROWS, read_products, row_digest
+from aws_orders.orders.deliveries import Listing, Shape, copy_manifest, group_by_shape, is_delivery
+from aws_orders.products.products_file import CHUNK_ROWS, read_products, row_digest
+from aws_orders.resources.objects import StoredObject, spans
 
 HEADER = b"product_id,product_name,product_category,brand\n"
 

@@ -6,8 +6,9 @@ from typing import Any, NoReturn
 import pytest
 from botocore.exceptions import ClientError
 
-from aws_orders import chart, preview
 from aws_orders.errors import DataError
+from aws_orders.reporting import charts as chart
+from aws_orders.reporting import previews as preview
 from aws_orders_tests.conftest import ORDERS_CSV, Platform
 
 HEADER = ORDERS_CSV.splitlines()[0]
@@ -86,7 +87,7 @@ def test_dates_that_python_cannot_hold_are_shown(platform: Platform) -> None:
 def test_no_preview_and_no_chart_fails_a_refresh(
     platform: Platform, monkeypatch: pytest.MonkeyPatch, broken: tuple[Any, str]
 ) -> None:
-    for module in ("aws_orders.assets.reporting", "aws_orders.assets.orders"):
+    for module in ("aws_orders.reporting.metadata", "aws_orders.orders.assets"):
         if broken[1] == "table":
             monkeypatch.setattr(f"{module}.table", raising(ValueError("no")))
     monkeypatch.setattr(*broken, raising(ValueError("no")))

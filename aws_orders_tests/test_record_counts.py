@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from aws_orders import deliveries, record_counts
-from aws_orders.csv_records import RecordCounter, count_records
+from aws_orders.config import ORDERS_PREFIX, Settings
 from aws_orders.errors import DataError
-from aws_orders.ledger import PlanOutdatedError
-from aws_orders.loads import OrdersLoad, load_orders
-from aws_orders.record_counts import check_loaded, check_well_formed, counting
-from aws_orders.resources.redshift import Session
+from aws_orders.orders import deliveries, record_counts
+from aws_orders.orders.ledger import PlanOutdatedError
+from aws_orders.orders.load import OrdersLoad, load_orders
+from aws_orders.orders.record_counts import check_loaded, check_well_formed, counting
+from aws_orders.resources.redshift.session import Session
 from aws_orders.resources.s3 import list_objects
-from aws_orders.settings import ORDERS_PREFIX, Settings
+from aws_orders.rows.records import RecordCounter, count_records
 from aws_orders_tests.conftest import ORDERS_CSV, Platform
 
 HEADER, *ROWS = ORDERS_CSV.splitlines()

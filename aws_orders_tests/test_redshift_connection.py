@@ -13,11 +13,11 @@ import boto3
 import pytest
 
 from aws_orders.errors import DataError
-from aws_orders.local.stack import Stack
-from aws_orders.resources.redshift import RedshiftResource
-from aws_orders.resources.redshift_connection import PasswordRefusedError, trusted_roots
-from aws_orders.resources.redshift_credentials import Credentials, CredentialsCache
+from aws_orders.resources.redshift.connection import PasswordRefusedError, trusted_roots
+from aws_orders.resources.redshift.credentials import Credentials, CredentialsCache
+from aws_orders.resources.redshift.resource import RedshiftResource
 from aws_orders_tests import servers
+from laptop_aws.stack import Stack
 
 DATABASE, USER = "dev", "awsuser"
 

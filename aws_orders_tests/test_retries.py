@@ -14,11 +14,11 @@ from botocore.config import Config
 from psycopg2.sql import SQL, Literal
 from urllib3.exceptions import ProtocolError
 
-from aws_orders.assets.reporting import RETRIES, work
 from aws_orders.definitions import defs
 from aws_orders.errors import DataError, TransientError
-from aws_orders.feeds import open_feed
-from aws_orders.resources.redshift import RedshiftResource
+from aws_orders.reporting.metadata import RETRIES, work
+from aws_orders.resources.feeds import open_feed
+from aws_orders.resources.redshift.resource import RedshiftResource
 from aws_orders_tests.conftest import Platform
 
 Fault = Callable[[Platform], object]

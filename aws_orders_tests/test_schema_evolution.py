@@ -10,7 +10,6 @@ import psycopg2
 import pytest
 from psycopg2.sql import SQL, Composed, Literal
 
-from aws_orders import schema_evolution, schema_sql, sql
 from aws_orders.contract import (
     COUNT,
     ID,
@@ -23,7 +22,8 @@ from aws_orders.contract import (
     varchar,
 )
 from aws_orders.errors import DataError
-from aws_orders.schema_evolution import evolve
+from aws_orders.resources.redshift import schema_evolution, schema_sql, statements
+from aws_orders.resources.redshift.schema_evolution import evolve
 from aws_orders_tests.conftest import Platform
 
 KEY = Column("id", ID, "", required=True)
@@ -259,7 +259,7 @@ def meet_once(monkeypatch: pytest.MonkeyPatch, step: str, barrier: threading.Bar
     module, name = {
         "read": (schema_evolution, "read_plan"),
         "before": (schema_evolution, "_apply"),
-        "inside": (sql, "lock"),
+        "inside": (statements, "lock"),
     }[step]
     monkeypatch.setattr(module, name, met(getattr(module, name)))
 
@@ -270,7 +270,7 @@ def as_made_at_first(schema: str) -> Sequence[Composed]:
         ORDERS_LOADS, columns=tuple(c for c in ORDERS_LOADS.columns if c.name != "records")
     )
     made = [ledger if table is ORDERS_LOADS else table for table in TABLES]
-    return [sql.create_table(schema, table) for table in made]
+    return [statements.create_table(schema, table) for table in made]
 
 
 def test_a_warehouse_of_an_earlier_version_is_changed_by_the_next_run_which_says_so(

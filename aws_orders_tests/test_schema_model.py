@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg2.sql import SQL
 
-from aws_orders import sql
 from aws_orders.contract import COUNT, ID, ORDERS, TIME, Column, SqlType, Table, varchar
-from aws_orders.resources.redshift import Session
-from aws_orders.schema_evolution import evolve
+from aws_orders.orders import sql
+from aws_orders.resources.redshift import statements
+from aws_orders.resources.redshift.schema_evolution import evolve
+from aws_orders.resources.redshift.session import Session
 from aws_orders_tests.conftest import Platform
 from aws_orders_tests.searches import search
 from aws_orders_tests.test_schema_evolution import columns
@@ -73,8 +74,8 @@ def insert(session: Session, schema: str, contract: Table, load_id: int) -> tupl
     assert column
     assert column.type.max_bytes
     order = (load_id, load_id * 10, "x" * column.type.max_bytes)
-    session.execute(sql.drop_stage("stage"))
-    session.execute(sql.create_stage("stage", contract, contract.names))
+    session.execute(statements.drop_stage("stage"))
+    session.execute(statements.create_stage("stage", contract, contract.names))
     session.execute(SQL("INSERT INTO stage (order_id, customer_name) VALUES (%s, %s)"), order[1:])
     session.execute(sql.insert_load(schema, contract, "stage", contract.names), (load_id,))
     return order

@@ -6,8 +6,9 @@ import pytest
 from psycopg2.extensions import connection
 from psycopg2.sql import SQL, Composable
 
-from aws_orders import sql
 from aws_orders.contract import ORDERS, PRODUCTS
+from aws_orders.output import sql
+from aws_orders.resources.redshift import statements
 from aws_orders_tests.conftest import Platform
 
 ROLE = "arn:aws:iam::123456789012:role/warehouse"
@@ -21,7 +22,7 @@ def quoting(platform: Platform) -> Iterator[connection]:
 
 
 def test_tables_are_created_by_the_contract(quoting: connection) -> None:
-    assert sql.create_table("shop", ORDERS).as_string(quoting) == (
+    assert statements.create_table("shop", ORDERS).as_string(quoting) == (
         'CREATE TABLE IF NOT EXISTS "shop"."orders" (\n'
         '    "order_id" BIGINT NOT NULL,\n'
         '    "customer_name" VARCHAR(512),\n'
@@ -37,7 +38,7 @@ def test_tables_are_created_by_the_contract(quoting: connection) -> None:
 
 
 def test_a_stage_has_the_files_columns_in_the_files_order(quoting: connection) -> None:
-    statement = sql.create_stage("stage", PRODUCTS, ["brand", 'odd "one"', "product_id"])
+    statement = statements.create_stage("stage", PRODUCTS, ["brand", 'odd "one"', "product_id"])
     assert statement.as_string(quoting) == (
         'CREATE TEMP TABLE "stage" (\n'
         '    "brand" VARCHAR(256),\n'
@@ -50,7 +51,7 @@ def test_a_stage_has_the_files_columns_in_the_files_order(quoting: connection) -
 def test_deliveries_are_copied_by_manifest_with_the_files_own_column_list(
     quoting: connection,
 ) -> None:
-    statement = sql.copy_deliveries(
+    statement = statements.copy_deliveries(
         "stage", ["total", "order_id"], "s3://b/x'y.manifest", ROLE, "eu-west-1", gzip=True
     )
     assert statement.as_string(quoting) == (
@@ -65,7 +66,7 @@ def test_deliveries_are_copied_by_manifest_with_the_files_own_column_list(
 def test_products_are_copied_from_dynamodb_with_options_that_are_allowed_there(
     quoting: connection,
 ) -> None:
-    statement = sql.copy_dynamodb("stage", ["product_id"], "products", "default", "")
+    statement = statements.copy_dynamodb("stage", ["product_id"], "products", "default", "")
     assert statement.as_string(quoting) == (
         'COPY "stage" ("product_id")\n'
         "FROM 'dynamodb://products'\n"
@@ -96,7 +97,7 @@ def test_the_join_is_sorted_by_every_column_it_has(quoting: connection) -> None:
 
 def test_quotes_inside_an_unloaded_query_are_doubled(quoting: connection) -> None:
     query = SQL("SELECT 'it''s'")
-    statement = sql.unload(query, "s3://b/p_", ROLE, "", quoting).as_string(quoting)
+    statement = statements.unload(query, "s3://b/p_", ROLE, "", quoting).as_string(quoting)
     assert statement == (
         "UNLOAD ('SELECT ''it''''s''')\n"
         "TO 's3://b/p_'\n"
@@ -108,11 +109,11 @@ def test_quotes_inside_an_unloaded_query_are_doubled(quoting: connection) -> Non
 @pytest.mark.parametrize(
     "statement",
     [
-        sql.lock("shop", ORDERS),
-        sql.delete_all("shop", ORDERS),
-        sql.insert_from_stage("shop", ORDERS, "stage"),
-        sql.copy_deliveries("stage", ["a"], "s3://b/m", ROLE, "", gzip=False),
-        sql.copy_dynamodb("stage", ["a"], "t", ROLE, ""),
+        statements.lock("shop", ORDERS),
+        statements.delete_all("shop", ORDERS),
+        statements.insert_from_stage("shop", ORDERS, "stage"),
+        statements.copy_deliveries("stage", ["a"], "s3://b/m", ROLE, "", gzip=False),
+        statements.copy_dynamodb("stage", ["a"], "t", ROLE, ""),
     ],
 )
 def test_no_statement_truncates_or_carries_keys(quoting: connection, statement: Composable) -> None:

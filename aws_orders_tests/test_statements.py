@@ -18,12 +18,14 @@ import pytest
 from psycopg2.sql import SQL, Composable
 from sqlfluff.core import FluffConfig, Linter
 
-from aws_orders import rules, sql
 from aws_orders.contract import ORDERS, ORDERS_LOADS, ORDERS_REJECTED, PRODUCTS
 from aws_orders.doctor.live import prove
 from aws_orders.doctor.warehouse import warehouse
-from aws_orders.resources import redshift
-from aws_orders.rules import ORDER_RULES, ORDERS_SCAN, PRODUCT_RULES, PRODUCTS_SCAN
+from aws_orders.orders import sql as orders_sql
+from aws_orders.output import rules
+from aws_orders.output import sql as output_sql
+from aws_orders.output.rules import ORDER_RULES, ORDERS_SCAN, PRODUCT_RULES, PRODUCTS_SCAN
+from aws_orders.resources.redshift import resource, statements
 from aws_orders_tests.conftest import ORDERS_CSV, PRODUCTS_CSV, Platform
 
 # What to call the functions of `sql` with, by the parameter's name; all combinations are tried.
@@ -40,7 +42,7 @@ VALUES: dict[str, list[Any]] = {
     "max_errors": [0, 10],
     "dynamodb_table": ["products"],
     "rows": [1, 3],
-    "query": [sql.select_detailed("it's"), sql.select_unmatched("shop")],
+    "query": [output_sql.select_detailed("it's"), output_sql.select_unmatched("shop")],
     "uri": ["s3://bucket/it's/part_"],
 }
 # Functions that return no whole statement.
@@ -52,8 +54,9 @@ linter = Linter(config=FluffConfig(overrides={"dialect": "redshift"}))
 def functions() -> dict[str, Callable[..., Composable]]:
     return {
         name: function
-        for name, function in inspect.getmembers(sql, inspect.isfunction)
-        if function.__module__ == sql.__name__
+        for module in (statements, orders_sql, output_sql)
+        for name, function in inspect.getmembers(module, inspect.isfunction)
+        if function.__module__ == module.__name__
         and not name.startswith("_")
         and name not in FRAGMENTS
     }
@@ -283,14 +286,14 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
             finally:
                 recorded[self.connection.info.backend_pid].append((self.query or b"").decode())
 
-    opened = redshift.connect
+    opened = resource.connect
 
     def connect(*arguments: Any) -> psycopg2.extensions.connection:
         connection = opened(*arguments)
         connection.cursor_factory = Recorder
         return connection
 
-    monkeypatch.setattr(redshift, "connect", connect)
+    monkeypatch.setattr(resource, "connect", connect)
     return recorded
 
 

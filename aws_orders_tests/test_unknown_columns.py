@@ -3,9 +3,9 @@
 import pytest
 
 from aws_orders.contract import ID, ORDERS, PRODUCTS, Column, Table
-from aws_orders.deliveries import file_columns, stage_columns
-from aws_orders.loads import load_orders
-from aws_orders.product_file import read_products
+from aws_orders.orders.deliveries import file_columns, stage_columns
+from aws_orders.orders.load import load_orders
+from aws_orders.products.products_file import read_products
 from aws_orders_tests.conftest import ORDERS_CSV, PRODUCTS_CSV, Platform
 
 HEADER, *ROWS = ORDERS_CSV.splitlines()

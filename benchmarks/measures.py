@@ -16,11 +16,11 @@ import psycopg2
 from psycopg2.extensions import make_dsn
 from psycopg2.sql import SQL
 
-from aws_orders.loads import load_orders
-from aws_orders.local.postgres import SUPERUSER, psql_path
-from aws_orders.settings import ORDERS_PREFIX, RAW_PRODUCTS
+from aws_orders.config import ORDERS_PREFIX, RAW_PRODUCTS
+from aws_orders.orders.load import load_orders
 from benchmarks import stage
 from benchmarks.figures import Figure
+from laptop_aws.postgres import SUPERUSER, psql_path
 
 LONG_ROUNDS = 3
 """Rounds at most of what takes the better part of a minute."""

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from aws_orders.local.stack import FOREIGN, running, wait_ready
-from aws_orders.resources.redshift import RedshiftResource
-from aws_orders.settings import Settings
+from aws_orders.config import Settings
+from aws_orders.resources.redshift.resource import RedshiftResource
+from laptop_aws.stack import FOREIGN, running, wait_ready
 
 PYTHON = sys.executable
 AWS_ORDERS = str(Path(sys.executable).with_name("aws-orders"))

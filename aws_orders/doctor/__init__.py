@@ -18,9 +18,9 @@ from aws_orders.doctor.live import prove
 from aws_orders.doctor.warehouse import role, warehouse
 
 if TYPE_CHECKING:
+    from aws_orders.config import Settings
     from aws_orders.resources.dynamodb import DynamoDBResource
-    from aws_orders.resources.redshift import RedshiftResource
-    from aws_orders.settings import Settings
+    from aws_orders.resources.redshift.resource import RedshiftResource
 
 
 def examine(live: bool) -> Iterator[Finding]:

@@ -13,13 +13,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.exceptions import ClientError
 
-from aws_orders.contract import PRODUCTS
-from aws_orders.doctor.findings import Check, Status, Trouble
-from aws_orders.feeds import open_feed
-from aws_orders.resources.aws_errors import name_places
-from aws_orders.resources.dynamodb import DynamoDBResource, check_key
-from aws_orders.resources.s3 import find_object
-from aws_orders.settings import (
+from aws_orders.config import (
     DETAILED_ORDERS,
     ORDERS_FEED,
     ORDERS_PREFIX,
@@ -27,6 +21,12 @@ from aws_orders.settings import (
     RUNS_PREFIX,
     Settings,
 )
+from aws_orders.contract import PRODUCTS
+from aws_orders.doctor.findings import Check, Status, Trouble
+from aws_orders.resources.aws_errors import name_places
+from aws_orders.resources.dynamodb import DynamoDBResource, check_key
+from aws_orders.resources.feeds import open_feed
+from aws_orders.resources.s3 import find_object
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

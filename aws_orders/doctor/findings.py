@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from aws_orders.errors import DataError, TransientError
 from aws_orders.resources.aws_errors import explained
-from aws_orders.resources.redshift import LoadRejectedError
+from aws_orders.resources.redshift.errors import LoadRejectedError
 
 DENIED = {"403", "AccessDenied", "AccessDeniedException", "AuthorizationError", "Forbidden"}
 

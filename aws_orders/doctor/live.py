@@ -15,14 +15,16 @@ from typing import TYPE_CHECKING
 
 from psycopg2.sql import SQL, Identifier
 
-from aws_orders import sql
+from aws_orders.config import RUNS_PREFIX, Settings
 from aws_orders.contract import LOAD_ID, ORDERS, PRODUCTS
-from aws_orders.deliveries import copy_manifest
 from aws_orders.doctor.findings import Check, Finding, Status, Trouble, carry_out
+from aws_orders.orders import sql
+from aws_orders.orders.deliveries import copy_manifest
 from aws_orders.resources.dynamodb import DynamoDBResource
-from aws_orders.resources.redshift import RedshiftResource, Session
+from aws_orders.resources.redshift import statements
+from aws_orders.resources.redshift.resource import RedshiftResource
+from aws_orders.resources.redshift.session import Session
 from aws_orders.resources.s3 import delete_prefix, join_objects, list_objects
-from aws_orders.settings import RUNS_PREFIX, Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -122,9 +124,9 @@ class _SmokeTest:
         self.session = self.opened.enter_context(self.redshift.session())
         uri = self.settings.uri(self.prefix)
         self._put("manifest", copy_manifest([f"{uri}orders.csv"]))
-        self.session.execute(sql.create_stage("orders_stage", ORDERS, ORDERS.names))
+        self.session.execute(statements.create_stage("orders_stage", ORDERS, ORDERS.names))
         copied = self.session.copy(
-            sql.copy_deliveries(
+            statements.copy_deliveries(
                 "orders_stage",
                 ORDERS.names,
                 f"{uri}manifest",
@@ -137,10 +139,10 @@ class _SmokeTest:
 
     def _insert(self) -> str | Trouble:
         schema, session = self.redshift.schema_name, self.session
-        session.execute(sql.create_table(schema, self.table))
+        session.execute(statements.create_table(schema, self.table))
         with session.transaction():
-            session.execute(sql.lock(schema, self.table))
-            session.execute(sql.delete_all(schema, self.table))
+            session.execute(statements.lock(schema, self.table))
+            session.execute(statements.delete_all(schema, self.table))
             session.execute(sql.insert_load(schema, self.table, "orders_stage", ORDERS.names), (1,))
         by_load = SQL("SELECT {} FROM {}").format(
             Identifier(LOAD_ID.name), Identifier(schema, self.table.name)
@@ -149,13 +151,13 @@ class _SmokeTest:
 
     def _unload(self) -> str | Trouble:
         query = SQL("SELECT {} FROM {} ORDER BY {}").format(
-            sql.names(ORDERS.names),
+            statements.names(ORDERS.names),
             Identifier(self.redshift.schema_name, self.table.name),
             Identifier(ORDERS.key),
         )
         with self.session.transaction():
             self.session.unload(
-                sql.unload(
+                statements.unload(
                     query,
                     self.settings.uri(f"{self.prefix}unloaded_"),
                     self.redshift.iam_role,
@@ -179,8 +181,8 @@ class _SmokeTest:
             return "left out: there is no table yet; run again after the first run"
         if items > MOST_ITEMS:
             return f"left out: some {items} items would cost something"
-        self.session.execute(sql.create_stage("products_stage", PRODUCTS, PRODUCTS.names))
-        copy = sql.copy_dynamodb(
+        self.session.execute(statements.create_stage("products_stage", PRODUCTS, PRODUCTS.names))
+        copy = statements.copy_dynamodb(
             "products_stage",
             PRODUCTS.names,
             name,

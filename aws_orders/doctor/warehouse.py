@@ -7,12 +7,13 @@ from typing import Any
 
 from psycopg2.sql import SQL, Composed, Identifier
 
-from aws_orders import schema_sql
 from aws_orders.contract import TABLES, Table
 from aws_orders.doctor.findings import Check, Finding, Status, Trouble, carry_out
-from aws_orders.resources.redshift import RedshiftResource, Session
-from aws_orders.schema_changes import AddColumn, CreateTable, WidenColumn
-from aws_orders.schema_evolution import read_plan, refused
+from aws_orders.resources.redshift import schema_sql
+from aws_orders.resources.redshift.resource import RedshiftResource
+from aws_orders.resources.redshift.schema_changes import AddColumn, CreateTable, WidenColumn
+from aws_orders.resources.redshift.schema_evolution import read_plan, refused
+from aws_orders.resources.redshift.session import Session
 
 UNREACHABLE = (
     "Check REDSHIFT_HOST and REDSHIFT_PORT, that the warehouse runs, and that its security group "

@@ -22,7 +22,7 @@ from botocore.exceptions import (
 
 from aws_orders.errors import DataError, TransientError
 from aws_orders.resources.aws_advice import BUSY, CREDENTIALS, NO_BUCKET, REGION, Advice, advice_for
-from aws_orders.resources.passing import may_pass
+from aws_orders.resources.transient import may_pass
 
 Client = TypeVar("Client")
 

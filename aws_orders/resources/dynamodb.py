@@ -16,10 +16,10 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 from pydantic import Field, PrivateAttr
 
-from aws_orders.errors import DataError
+from aws_orders.errors import DataError, RetryableError
 from aws_orders.resources.aws_errors import name_places
 from aws_orders.resources.aws_sessions import new_session
-from aws_orders.resources.passing import THROTTLED
+from aws_orders.resources.transient import THROTTLED
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -33,7 +33,7 @@ WRITE_ATTEMPTS = 10
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.05, 5.0
 
 
-class ThrottledError(Exception):
+class ThrottledError(RetryableError):
     """DynamoDB kept refusing writes; those before it hold, and running again completes them."""
 
 

@@ -12,9 +12,9 @@ from botocore.handlers import disable_signing
 from dagster_aws.s3 import S3Resource
 from pydantic import PrivateAttr
 
-from aws_orders.objects import MAX_COPY_BYTES, StoredObject, spans
 from aws_orders.resources.aws_errors import name_places
 from aws_orders.resources.aws_sessions import new_session
+from aws_orders.resources.objects import MAX_COPY_BYTES, StoredObject, spans
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

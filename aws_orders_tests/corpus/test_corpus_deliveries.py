@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from aws_orders import sql
-from aws_orders.checks import examine_orders
 from aws_orders.contract import PRODUCTS
 from aws_orders.errors import DataError
-from aws_orders.loads import load_orders
+from aws_orders.orders.load import load_orders
+from aws_orders.output.checks import examine_orders
+from aws_orders.resources.redshift import statements
 from aws_orders_tests.conftest import Platform
 from aws_orders_tests.corpus.faulty_rows import FAULTY_ROWS, Apart
 from aws_orders_tests.corpus.odd_files import DOUBTFUL_ORDERS, ODD_GZIP, ODD_TEXT
@@ -40,7 +40,7 @@ ROWS = """
 def warehouse(platform: Platform) -> Platform:
     """Return a platform with a product and an earlier delivery, both loaded, and no feed."""
     platform.set_feeds(orders="")
-    create = sql.create_table(platform.redshift.schema_name, PRODUCTS)
+    create = statements.create_table(platform.redshift.schema_name, PRODUCTS)
     platform.redshift.run(lambda session: session.execute(create))
     platform.query("INSERT INTO products (product_id, product_name) VALUES (1, 'Kettle')")
     platform.deliver("earlier.csv", f"{HEADER}\n{EARLIER}\n")

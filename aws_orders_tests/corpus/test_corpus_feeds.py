@@ -11,8 +11,9 @@ import pytest
 from urllib3.exceptions import HTTPError
 
 from aws_orders.errors import DataError
-from aws_orders.intake import receive_orders, receive_products
-from aws_orders.product_sync import sync_products
+from aws_orders.orders.feed import receive_orders
+from aws_orders.products.feed import receive_products
+from aws_orders.products.sync import sync_products
 from aws_orders_tests.conftest import ORDERS_CSV, PRODUCTS_CSV, Platform
 from aws_orders_tests.corpus.faulty_feeds import FAULTY_ORDERS, FAULTY_PRODUCTS, ODD_PRODUCTS
 from aws_orders_tests.corpus.orders_file import ADDRESSES

@@ -12,8 +12,8 @@ import psycopg2
 import pytest
 import yaml
 
-from aws_orders.local import ports, postgres
 from aws_orders_tests.deploy.cloudformation import DEPLOY
+from laptop_aws import ports, postgres
 
 PASSWORD = "o'clock $tea"
 STORAGE_PORT, START_SECONDS = 24_500, 120

@@ -20,13 +20,13 @@ import dagster as dg
 import pytest
 from dagster._core.launcher import LaunchRunContext  # as the daemon makes it; it has no other name
 
-from aws_orders.local.stack import Stack
 from aws_orders_tests.conftest import Platform
 from aws_orders_tests.deploy.calls import Call, needs_of, recorded
 from aws_orders_tests.deploy.cloudformation import ACCOUNT, REGION
 from aws_orders_tests.deploy.conftest import home_with
 from aws_orders_tests.deploy.iam import allows, named, statements
 from aws_orders_tests.deploy.test_templates import ecs_template
+from laptop_aws.stack import Stack
 
 ARN = f"arn:aws:ecs:{REGION}:{ACCOUNT}"
 RUN_TASK = f"{ARN}:task-definition/run:1"

@@ -1,0 +1,1 @@
+"""Alerts: who is notified of a run's end, and of what."""

@@ -1,0 +1,81 @@
+"""The load ledger against a listing: what a load must bring, and what it replaces.
+
+Pure, and bounded by what is new: both sides come as streams, sorted by key. Reading them is
+`loads`' business.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from aws_orders.errors import RetryableError
+from aws_orders.resources.objects import StoredObject
+
+T = TypeVar("T")
+
+
+class PlanOutdatedError(RetryableError):
+    """Another run's load, or a file delivered anew, came after this run's plan was made."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A ledger entry: a delivery as it was loaded, and the load that brought it."""
+
+    key: str
+    etag: str
+    load_id: int
+
+
+@dataclass
+class Changes:
+    """How a listing differs from the ledger.
+
+    Attributes:
+        new: Deliveries that the ledger does not know.
+        redelivered: Deliveries whose content is not the one that was loaded.
+        outdated: The loads that brought those contents.
+    """
+
+    new: list[StoredObject] = field(default_factory=list)
+    redelivered: list[StoredObject] = field(default_factory=list)
+    outdated: set[int] = field(default_factory=set)
+
+
+def compare(listing: Iterable[StoredObject], ledger: Iterable[Entry]) -> Changes:
+    """Compare deliveries with the ledger, both in key order.
+
+    A delivery that has gone from S3 is no change: its rows stay.
+    """
+    changes = Changes()
+    entries = iter(ledger)
+    entry = next(entries, None)
+    for stored in listing:
+        while entry and entry.key < stored.key:
+            entry = next(entries, None)
+        if entry is None or entry.key != stored.key:
+            changes.new.append(stored)
+        elif entry.etag != stored.etag:
+            changes.redelivered.append(stored)
+            changes.outdated.add(entry.load_id)
+    # A stream that is read to its end is closed in its own good time, not in ours.
+    for _ in entries:
+        pass
+    return changes
+
+
+def siblings(members: Iterable[Entry], redelivered: Iterable[StoredObject]) -> list[Entry]:
+    """Return the members of outdated loads that must be loaded again, as they were."""
+    changed = {stored.key for stored in redelivered}
+    return [entry for entry in members if entry.key not in changed]
+
+
+def lost(entries: Sequence[Entry], present: Mapping[str, str]) -> list[str]:
+    """Return the keys whose loaded content S3 no longer has; `present` has ETags by key."""
+    return [entry.key for entry in entries if present.get(entry.key) != entry.etag]
+
+
+def slices(items: Sequence[T], length: int) -> Iterator[Sequence[T]]:
+    """Cut `items` into pieces of at most `length`."""
+    for start in range(0, len(items), length):
+        yield items[start : start + length]

@@ -1,0 +1,128 @@
+"""Rows that COPY refused: told in an error, or set apart in the quarantine on S3.
+
+COPY reports a row's place and the reason; the value is looked up in the delivery. Whether rows
+are refused or set apart is decided by whoever starts a load; loading is `loads`' business.
+"""
+
+import csv
+import io
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import IO, TYPE_CHECKING, cast
+
+from aws_orders.config import QUARANTINE_PREFIX, Settings, quarantine_key
+from aws_orders.contract import ORDERS
+from aws_orders.errors import DataError
+from aws_orders.orders.deliveries import file_columns, stage_columns
+from aws_orders.orders.delivery_files import read_records
+from aws_orders.resources.redshift.errors import RejectedRow
+from aws_orders.resources.redshift.session import REJECTED_SHOWN
+from aws_orders.resources.s3 import delete_objects, list_objects, upload
+from aws_orders.rows.lookup import MAX_TEXT
+from aws_orders.rows.masking import masked
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+CORRECT_ROWS = (
+    "Correct the file and deliver it again under the same key, or remove it; or let "
+    "redshift_orders set such rows apart with on_bad_rows: quarantine."
+)
+COLUMNS = ("delivery", "line", "column", "value", "reason", "row")
+
+
+def rejection(
+    rejected: Sequence[RejectedRow], s3: "S3Client", what: str = "Rows cannot be loaded"
+) -> DataError:
+    """Return the error that tells of the first rows, each with the value that its file has.
+
+    Args:
+        rejected: What COPY reported, by file and line.
+        s3: The client that reads the files.
+        what: What is wrong, as the start of a sentence.
+    """
+    found = [
+        f"{row.file}, line {row.line}, column {row.column}: {_shown(row, value)} ({row.reason})"
+        for row, value, _ in _looked_up(rejected[:REJECTED_SHOWN], s3)
+    ]
+    first = rejected[0] if rejected else None
+    return DataError(
+        f"{what}; the orders table is as it was.",
+        where=f"{first.file}, line {first.line}" if first else "sys_load_error_detail",
+        expected=", ".join(f"{column.name} {column.type.ddl}" for column in ORDERS.columns),
+        found="\n            ".join(found) or "no details",
+        fix=CORRECT_ROWS,
+    )
+
+
+def _shown(row: RejectedRow, value: str | None) -> str:
+    column = ORDERS.column(row.column)
+    if column is None:
+        return "?"
+    if column.personal:
+        return "(personal data)"
+    # A shifted row has an address where none should be.
+    return "nothing" if value is None else repr(masked(row.column, value))
+
+
+def quarantine(
+    load_id: int, rejected: Sequence[RejectedRow], s3: "S3Client", settings: Settings
+) -> None:
+    """Write the rows that a load leaves out to a CSV file of its own.
+
+    It holds each row as it was delivered, with its place and what is wrong with it.
+
+    Raises:
+        DataError: a row is longer than what is kept of it, so that setting it apart would lose
+            the rest: a quote that is never closed makes one row of all that follows.
+    """
+    with (
+        tempfile.TemporaryFile() as spool,
+        io.TextIOWrapper(cast("IO[bytes]", spool), "utf-8", newline="") as text,
+    ):
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for row, value, raw in _looked_up(rejected, s3):
+            if len(raw) == MAX_TEXT:
+                raise rejection([row], s3, "A row is no single row; is a quote not closed?")
+            place = (row.file.removeprefix(settings.uri("")), row.line, row.column)
+            writer.writerow((*place, value, row.reason, raw))
+        text.flush()
+        spool.seek(0)
+        upload(s3, spool, settings.bucket, quarantine_key(load_id))
+
+
+def sweep(newest: int, kept: Iterable[int], s3: "S3Client", settings: Settings) -> None:
+    """Delete the quarantine files of loads that have no rows set apart, or are gone.
+
+    Those of loads after `newest` stay: another run may be about to commit one.
+    """
+    keep = set(map(quarantine_key, kept))
+    files = [stored.key for stored in list_objects(s3, settings.bucket, QUARANTINE_PREFIX)]
+    gone = [
+        key
+        for key in files
+        if key not in keep and int(key.removeprefix(QUARANTINE_PREFIX).partition(".")[0]) <= newest
+    ]
+    delete_objects(s3, settings.bucket, gone)
+
+
+def _looked_up(
+    rejected: Sequence[RejectedRow], s3: "S3Client"
+) -> Iterator[tuple[RejectedRow, str | None, str]]:
+    """Yield each row with the value at fault, if its file has one there, and all of its text.
+
+    The row's column gets the name that its file has for it.
+    """
+    for uri, rows in groupby(rejected, key=lambda row: row.file):
+        members = list(rows)
+        records = read_records(s3, uri, [row.line for row in members])
+        for row, (header, record) in zip(members, records, strict=True):
+            staged, named, value = stage_columns(header, ORDERS), row, None
+            if row.column in staged:
+                position = staged.index(row.column)
+                named = replace(row, column=file_columns(header)[position])
+                value = record.fields[position] if position < len(record.fields) else None
+            yield named, value, record.text

@@ -1,0 +1,1 @@
+"""Detailed orders: checked, unloaded and published."""

@@ -1,0 +1,95 @@
+"""Detailed orders: the join, back on S3."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import dagster as dg
+from dagster_aws.s3 import S3Resource
+
+from aws_orders.config import DETAILED_ORDERS, UNMATCHED_ORDERS, Settings
+from aws_orders.contract import PUBLISHED
+from aws_orders.orders.assets import redshift_orders, run_prefix
+from aws_orders.output.publish import publish_orders
+from aws_orders.output.unload import unload_orders
+from aws_orders.output.unloaded import Revenue, Unloaded
+from aws_orders.output.verify import CHECKS
+from aws_orders.products.assets import redshift_products
+from aws_orders.reporting import charts as chart
+from aws_orders.reporting.lineage import column_lineage, column_sources
+from aws_orders.reporting.metadata import (
+    FRESHNESS,
+    OWNERS,
+    RETRIES,
+    TAGS,
+    Reports,
+    Stopwatch,
+    check_result,
+    displayed,
+    preview_of,
+    schema,
+    stop_if_blocked,
+    work,
+)
+from aws_orders.resources.redshift.resource import RedshiftResource
+
+# All of them block: a file that is not what the warehouse holds replaces none that was.
+OUTPUT_CHECKS = [
+    dg.AssetCheckSpec(name, asset="detailed_orders_csv", description=asks, blocking=True)
+    for name, asks in CHECKS.items()
+]
+
+
+@dg.asset(
+    deps=[redshift_products, redshift_orders],
+    group_name="detailed_orders",
+    kinds={"s3", "csv", "redshift"},
+    owners=OWNERS,
+    tags=TAGS,
+    metadata={**schema(PUBLISHED.columns), **column_sources("detailed_orders_csv")},
+    retry_policy=RETRIES,
+    pool="detailed_orders_csv",
+    check_specs=OUTPUT_CHECKS,
+    freshness_policy=FRESHNESS,
+)
+def detailed_orders_csv(
+    context: dg.AssetExecutionContext,
+    settings: Settings,
+    s3: S3Resource,
+    redshift: RedshiftResource,
+) -> Reports:
+    """Every order with its full product information, as `output/detailed_orders.csv` on S3.
+
+    Redshift joins and unloads; the file is checked, and put in its place by a copy inside S3.
+    Orders whose product is unknown are in `output/unmatched_orders.csv`.
+    """
+    with work() as watch:
+        client, prefix = s3.get_client(), run_prefix(context)
+        unloaded = unload_orders(redshift, client, settings, prefix)
+        results = [
+            check_result(spec, finding.faults, finding.told)
+            for spec, finding in zip(OUTPUT_CHECKS, unloaded.findings, strict=True)
+        ]
+        yield from results
+        stop_if_blocked(OUTPUT_CHECKS, results)
+        publish_orders(client, settings, unloaded, prefix)
+        preview = {"preview": preview_of(client, settings, DETAILED_ORDERS)}
+        yield dg.MaterializeResult(metadata=_metadata(unloaded, settings, watch) | preview)
+
+
+def _metadata(unloaded: Unloaded, settings: Settings, watch: Stopwatch) -> dict[str, Any]:
+    details = {
+        "dagster/uri": settings.uri(DETAILED_ORDERS),
+        "bytes": unloaded.detailed.size,
+        "unmatched orders": unloaded.unmatched.rows,
+        "unmatched orders file": settings.uri(UNMATCHED_ORDERS),
+        "revenue by category": displayed(lambda: chart.by_category(_sums(unloaded.by_category))),
+        **column_lineage("detailed_orders_csv"),
+    }
+    if unloaded.by_month:
+        details["revenue by month"] = displayed(lambda: chart.by_month(_sums(unloaded.by_month)))
+    return watch.metadata(unloaded.detailed.rows, details)
+
+
+def _sums(revenue: Sequence[Revenue]) -> list[tuple[str, Decimal]]:
+    return [(each.of, each.total) for each in revenue]

@@ -1,0 +1,173 @@
+"""Products: from the feed to S3, to DynamoDB, to Redshift."""
+
+import dagster as dg
+from dagster_aws.s3 import S3Resource
+from pydantic import Field
+
+from aws_orders.config import RAW_PRODUCTS, Settings
+from aws_orders.contract import PRODUCTS
+from aws_orders.products.feed import receive_products
+from aws_orders.products.load import CountMismatchError, load_products
+from aws_orders.products.sync import sync_products
+from aws_orders.reporting.lineage import column_lineage, column_sources
+from aws_orders.reporting.metadata import (
+    OWNERS,
+    RETRIES,
+    TAGS,
+    FetchConfig,
+    Reports,
+    check_result,
+    columns_check,
+    columns_result,
+    displayed,
+    preview_of,
+    preview_of_table,
+    schema,
+    work,
+)
+from aws_orders.reporting.previews import ROWS, table
+from aws_orders.resources.dynamodb import DynamoDBResource
+from aws_orders.resources.redshift.resource import RedshiftResource
+
+RAW_COLUMNS = columns_check("raw_products_csv")
+SAME_COUNT = dg.AssetCheckSpec(
+    "dynamodb_has_as_many",
+    asset="redshift_products",
+    description="COPY brought as many products as the DynamoDB table has.",
+    blocking=True,
+)
+
+
+class SyncConfig(dg.Config):
+    """What a person may allow a single run of `dynamodb_products`."""
+
+    max_delete_share: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="The largest share of the table's products that this run may delete.",
+    )
+
+
+@dg.asset(
+    group_name="products",
+    kinds={"s3", "csv"},
+    owners=OWNERS,
+    tags=TAGS,
+    metadata=schema(PRODUCTS.columns),
+    retry_policy=RETRIES,
+    pool="raw_products_csv",
+    check_specs=[RAW_COLUMNS],
+)
+def raw_products_csv(
+    context: dg.AssetExecutionContext, config: FetchConfig, settings: Settings, s3: S3Resource
+) -> Reports:
+    """The products feed, checked row by row against the contract, as `raw/products.csv` on S3.
+
+    A feed with a fault leaves the last good file in place; the error names line, column and
+    value.
+    """
+    with work() as watch:
+        client = s3.get_client()
+        intake = receive_products(client, settings, force=config.force)
+        check, columns = columns_result(context, RAW_COLUMNS, intake.columns)
+        yield check
+        yield dg.MaterializeResult(
+            metadata=watch.metadata(
+                intake.rows,
+                {
+                    "dagster/uri": settings.uri(RAW_PRODUCTS),
+                    "bytes": intake.bytes,
+                    "changed": intake.changed,
+                    **columns,
+                    "preview": preview_of(client, settings, RAW_PRODUCTS),
+                },
+            ),
+            data_version=dg.DataVersion(intake.sha256),
+        )
+
+
+@dg.asset(
+    deps=[raw_products_csv],
+    group_name="products",
+    kinds={"dynamodb"},
+    owners=OWNERS,
+    tags=TAGS,
+    metadata={**schema(PRODUCTS.columns), **column_sources("dynamodb_products")},
+    retry_policy=RETRIES,
+    pool="dynamodb_products",
+)
+def dynamodb_products(
+    config: SyncConfig, settings: Settings, s3: S3Resource, dynamodb: DynamoDBResource
+) -> dg.MaterializeResult[None]:
+    """The DynamoDB table, made equal to `raw/products.csv`.
+
+    New and changed products are written, gone ones deleted, all others left alone. A file that
+    would delete more than `max_delete_share` of the table is refused.
+    """
+    with work() as watch:
+        sync = sync_products(dynamodb, s3.get_client(), settings, config.max_delete_share)
+        return dg.MaterializeResult(
+            metadata=watch.metadata(
+                sync.rows,
+                {
+                    "dagster/uri": f"dynamodb://{settings.products_table}",
+                    "written": sync.written,
+                    "deleted": sync.deleted,
+                    "unchanged": sync.unchanged,
+                    **column_lineage("dynamodb_products"),
+                    "preview": displayed(lambda: _preview(dynamodb, settings)),
+                },
+            ),
+            data_version=dg.DataVersion(sync.digest),
+        )
+
+
+def _preview(dynamodb: DynamoDBResource, settings: Settings) -> str:
+    """Return some items without their types, in the contract's order."""
+    items = dynamodb.head(dynamodb.get_client(), settings.products_table, ROWS)
+    rows = [["".join(map(str, item.get(n, {}).values())) for n in PRODUCTS.names] for item in items]
+    return table(PRODUCTS.names, rows)
+
+
+@dg.asset(
+    deps=[dynamodb_products],
+    group_name="products",
+    kinds={"redshift"},
+    owners=OWNERS,
+    tags=TAGS,
+    metadata={**schema(PRODUCTS.columns), **column_sources("redshift_products")},
+    retry_policy=RETRIES,
+    pool="redshift_products",
+    check_specs=[SAME_COUNT],
+)
+def redshift_products(
+    settings: Settings, dynamodb: DynamoDBResource, redshift: RedshiftResource
+) -> Reports:
+    """The products in Redshift, copied from DynamoDB by Redshift itself.
+
+    The copy is counted against DynamoDB before it replaces, in one transaction, what was there.
+    """
+    with work() as watch:
+        client = dynamodb.get_client()
+        try:
+            load = load_products(
+                redshift,
+                settings.products_table,
+                lambda: dynamodb.count(client, settings.products_table),
+            )
+        except CountMismatchError as error:
+            yield check_result(SAME_COUNT, error.difference, str(error))
+            raise
+        yield check_result(SAME_COUNT, 0, f"Both have {load.rows:,} products.")
+        yield dg.MaterializeResult(
+            metadata=watch.metadata(
+                load.rows,
+                {
+                    "schema changes": dg.MetadataValue.json(load.schema_changes),
+                    "dagster/table_name": redshift.relation(PRODUCTS.name),
+                    **column_lineage("redshift_products"),
+                    "preview": preview_of_table(redshift, PRODUCTS),
+                },
+            )
+        )

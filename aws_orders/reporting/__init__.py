@@ -1,0 +1,1 @@
+"""What the assets report to Dagster: metadata, previews, charts, lineage."""

@@ -1,0 +1,1 @@
+"""Redshift: connection, session, statements, and the evolution of its tables."""

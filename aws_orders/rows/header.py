@@ -1,0 +1,108 @@
+"""Headers of CSV files against the contract. Pure functions on bytes.
+
+Header names are compared without case or surrounding blanks, as Redshift compares column names.
+How a line is parsed is in `csv_records`; rows are read by `product_file` and by Redshift.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+from aws_orders.contract import Table
+from aws_orders.errors import DataError
+from aws_orders.rows.masking import masked
+from aws_orders.rows.records import BOM, Malformed, scan, split_fields
+
+# A first line longer than this is no header but a file without line ends.
+MAX_HEADER_BYTES = 64 * 1024
+# https://docs.aws.amazon.com/redshift/latest/dg/r_CREATE_TABLE_usage.html
+MAX_COLUMNS = 1600
+
+
+def split_header(chunks: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
+    """Separate a file's first line from the rest, which follows in pieces.
+
+    A first line of more than `MAX_HEADER_BYTES` is cut, for `parse_header` to reject.
+    """
+    pieces, head = iter(chunks), b""
+    while b"\n" not in head and len(head) <= MAX_HEADER_BYTES and (piece := next(pieces, None)):
+        head += piece
+    line, _, rest = head.partition(b"\n")
+    return line, chain([rest], pieces)
+
+
+def parse_header(first_line: bytes, where: str) -> tuple[str, ...]:
+    """Return the column names in a file's first line, lower-cased and stripped, in their order.
+
+    Raises:
+        DataError: the line is empty, too long, not UTF-8, or has more columns than a table.
+    """
+    if len(first_line) > MAX_HEADER_BYTES:
+        raise _unreadable(where, f"a first line of more than {MAX_HEADER_BYTES} bytes")
+    line = first_line.removeprefix(BOM).removesuffix(b"\n").removesuffix(b"\r")
+    try:
+        line.decode()
+    except UnicodeDecodeError as error:
+        byte = line[error.start]
+        raise _unreadable(where, f"byte 0x{byte:02x} at position {error.start}") from error
+    names = tuple(name.strip().lower() for name in _fields(line, where))
+    if not any(names):
+        raise DataError(
+            "The file is empty.",
+            where=where,
+            expected="a header line and at least one row",
+            found="no header",
+            fix="Have the sender deliver the whole file.",
+        )
+    if len(names) > MAX_COLUMNS:
+        raise _unreadable(where, f"{len(names)} columns, where Redshift takes {MAX_COLUMNS}")
+    return names
+
+
+def _fields(line: bytes, where: str) -> list[str]:
+    for piece in scan([line]):
+        if isinstance(piece, Malformed):
+            raise _unreadable(where, f"{piece.reason}, in column {piece.column}")
+        for _, record in piece:
+            return [name.decode() for name in split_fields(record)]
+    return []
+
+
+def _unreadable(where: str, found: str) -> DataError:
+    return DataError(
+        "The header cannot be read.",
+        where=f"{where}, line 1",
+        expected="column names, separated by commas, in UTF-8",
+        found=found,
+        fix="Deliver the file again as CSV in UTF-8 (iconv -t UTF-8 converts it).",
+    )
+
+
+def check_header(header: tuple[str, ...], table: Table, where: str) -> tuple[str, ...]:
+    """Check that `header` has the columns of `table`, in any order; return the unknown ones.
+
+    Unknown columns may have any name, none, or the same name: nothing is read from them.
+
+    Raises:
+        DataError: a column of the table is missing, or is there twice.
+    """
+    missing = [name for name in table.expected if name not in header]
+    if missing:
+        raise DataError(
+            f"The header lacks {', '.join(missing)}.",
+            where=f"{where}, line 1",
+            expected=", ".join(table.expected) + " (in any order)",
+            # A file without a header has an order there.
+            found=", ".join(masked("", name) for name in header),
+            fix="Correct the header, or have the sender add the column, and deliver again.",
+        )
+    if repeated := [name for name in table.names if header.count(name) > 1]:
+        name = repeated[0]
+        places = [str(place) for place, found in enumerate(header, start=1) if found == name]
+        raise DataError(
+            f"The header has {', '.join(repeated)} more than once.",
+            where=f"{where}, line 1",
+            expected="each of the contract's columns once",
+            found=f"{name} as columns {' and '.join(places)}",
+            fix="Have the sender remove or rename the surplus column, and deliver again.",
+        )
+    return tuple(name for name in header if name not in table.names)

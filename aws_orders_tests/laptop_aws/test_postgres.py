@@ -1,0 +1,24 @@
+"""PostgreSQL's own programs, run for real."""
+
+from laptop_aws import postgres
+
+
+def test_a_cluster_is_made_once_and_a_half_made_one_is_made_anew(tmp_path):
+    data_dir = tmp_path / "deep" / "pgdata"
+    (tmp_path / "deep" / "pgdata.making" / "base").mkdir(parents=True)
+    postgres.initialise(data_dir)
+    made = (data_dir / "PG_VERSION").stat().st_mtime_ns
+    assert (data_dir / "pg_hba.conf").read_text().splitlines() == [
+        "local all rdsdb trust",
+        "local all all scram-sha-256",
+    ]
+    assert [path.name for path in data_dir.parent.iterdir()] == ["pgdata"]
+    postgres.initialise(data_dir)
+    assert (data_dir / "PG_VERSION").stat().st_mtime_ns == made
+
+
+def test_postgresql_listens_on_nothing_but_a_socket_in_its_data(tmp_path):
+    command = postgres.command(tmp_path)
+    assert "--listen_addresses=" in command
+    assert "--unix_socket_directories=." in command
+    assert str(postgres.binary("postgres")) in command
