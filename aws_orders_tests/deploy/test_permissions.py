@@ -6,13 +6,12 @@ from typing import Any
 import boto3
 import pytest
 
-from aws_orders.automation.sensors import orders_landed, orders_queued, products_changed
 from aws_orders.resources import s3 as s3_verbs
 from aws_orders_tests.conftest import ORDERS_CSV, PRODUCTS_CSV, Platform
 from aws_orders_tests.deploy.calls import needs_of, recorded
 from aws_orders_tests.deploy.cloudformation import ACCOUNT, PARTITION, REGION, Template
 from aws_orders_tests.deploy.iam import Need, allows, covers, named, statements
-from aws_orders_tests.test_automation import look
+from aws_orders_tests.test_automation import look, orders_landed, orders_queued, products_changed
 from laptop_aws.stack import Stack
 
 SHARE = {"max_bad_share": 1.0}

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from aws_orders.config import VARIABLES
 from aws_orders_tests.deploy.cloudformation import DEPLOY, Template
 from aws_orders_tests.deploy.iam import statements
 from aws_orders_tests.deploy.test_permissions import data_template
@@ -156,18 +157,11 @@ def test_what_exists_is_used_and_not_made() -> None:
     assert (environment["REDSHIFT_AUTH"], environment["REDSHIFT_WORKGROUP"]) == ("serverless", "w")
 
 
-def variables_of_the_platform() -> set[str]:
-    """Return the environment variables that the platform's code names, but for the laptop's."""
-    package = DEPLOY.parent / "aws_orders"
-    sources = [p for p in package.rglob("*.py") if "local" not in p.relative_to(package).parts]
-    text = "\n".join(path.read_text() for path in sources if path.name != "cli.py")
-    return set(re.findall(r'"((?:AWS_ORDERS|REDSHIFT)_[A-Z_]+)"', text))
-
-
 def test_the_outputs_are_the_environment_that_the_platform_reads(data: Template) -> None:
     cluster = data_template("b", ExistingCluster="c", ExistingHost="h").environment()
     given = data.environment().keys() | cluster.keys()
-    assert not variables_of_the_platform() - given - OWN.keys()
+    every = {variable.name for variable in VARIABLES}
+    assert every == given | OWN.keys()
     assert not given & OWN.keys()
     names = {name: str(o["Description"]) for name, o in data.raw["Outputs"].items()}
     for name, variable in names.items():
