@@ -42,8 +42,9 @@ soak: tools ## Search for faults at length (hours)
 bench: tools ## Measure, and print the figures as a table
 	@"$(BIN)/python" -m benchmarks
 
-lint: tools ## Check style and format (ruff)
+lint: tools ## Check style and format (ruff), and which module imports which (import-linter)
 	@"$(BIN)/ruff" check . && "$(BIN)/ruff" format --check .
+	@"$(BIN)/lint-imports" --no-cache
 
 types: tools ## Check types (mypy, strict)
 	@"$(BIN)/mypy"
