@@ -77,7 +77,7 @@ def exercise(platform: Platform, feeds: str) -> None:
     s3 = s3_verbs.SharedS3Resource().get_client()
     with pytest.raises(OSError, match="broke off"):
         s3_verbs.upload(s3, Broken(), platform.bucket, "_runs/broken/feed.csv")  # type: ignore[arg-type]
-    with pytest.MonkeyPatch.context() as patch:  # as of an output above 5 GB
+    with pytest.MonkeyPatch.context() as patch:  # as for an output above 5 GB
         patch.setattr(s3_verbs, "MAX_COPY_BYTES", 0)
         platform.refresh("refresh_orders", redshift_orders={"full_refresh": True})
 
@@ -103,7 +103,9 @@ def data_template(name: str, **parameters: Any) -> Template:
 
 
 def platform_policy(template: Template) -> dict[str, Any]:
-    return template.of_type("AWS::IAM::ManagedPolicy")["PlatformPolicy"]["PolicyDocument"]
+    document = template.of_type("AWS::IAM::ManagedPolicy")["PlatformPolicy"]["PolicyDocument"]
+    assert isinstance(document, dict)
+    return document
 
 
 def test_the_platforms_role_may_do_what_it_does_and_nothing_else(
