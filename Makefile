@@ -13,8 +13,8 @@ LOCK = "$(BIN)/uv" pip compile --quiet --universal --python-version 3.11.0 --all
 # Where it is set, every process compiles all that it imports: 6 CPU seconds for each run.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run dev test check soak bench lint types audit format lock platforms reset clean \
-  local tools
+.PHONY: help run dev test check soak bench lint types audit format docs lock platforms reset \
+  clean local tools
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -42,8 +42,9 @@ soak: tools ## Search for faults at length (hours)
 bench: tools ## Measure, and print the figures as a table
 	@"$(BIN)/python" -m benchmarks
 
-lint: tools ## Check style and format (ruff)
+lint: tools ## Check style and format (ruff), and which module imports which (import-linter)
 	@"$(BIN)/ruff" check . && "$(BIN)/ruff" format --check .
+	@"$(BIN)/lint-imports" --no-cache
 
 types: tools ## Check types (mypy, strict)
 	@"$(BIN)/mypy"
@@ -57,6 +58,11 @@ audit: ## Check deploy/ with checkov, in an environment of its own: it pins what
 
 format: tools ## Format the code
 	@"$(BIN)/ruff" check --fix . && "$(BIN)/ruff" format .
+
+CONFIGURATION := docs/configuration.md
+docs: tools ## Update the table of environment variables in docs/configuration.md
+	@table=$$("$(BIN)/python" -m aws_orders.config) && sed -i.old '/^|/d' $(CONFIGURATION) \
+	  && rm $(CONFIGURATION).old && printf '%s\n' "$$table" >> $(CONFIGURATION)
 
 lock: tools ## Update constraints.txt to pyproject.toml (newest releases: make lock NEW=--upgrade)
 	@$(LOCK) $(NEW) --output-file $(LOCKED) pyproject.toml

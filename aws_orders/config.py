@@ -1,64 +1,297 @@
-"""What differs between one installation and the next, and where things lie on S3.
+"""Settings: the platform's environment variables, and the keys of its files on S3.
 
-Everything here comes from environment variables (see `definitions`); nothing here acts.
+Each variable is declared here once, with its kind of value, default and meaning. `definitions`
+validates all of them and builds the resources from them; no other module reads the environment,
+except `cli`. `python -m aws_orders.config` prints the table in docs/configuration.md.
+
+An empty variable counts as not set, because templates and compose files cannot leave one out.
 """
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
-RAW_PRODUCTS = "raw/products.csv"
+from aws_orders.errors import DataError
+
+RAW_PRODUCTS_KEY = "raw/products.csv"
 ORDERS_PREFIX = "input/orders/"
-# One fixed key: the feed's present content replaces what it held before, whatever its URL. Where
-# no orders feed is configured it is a key like any other.
-ORDERS_FEED = ORDERS_PREFIX + "feed.csv"
-DETAILED_ORDERS = "output/detailed_orders.csv"
-UNMATCHED_ORDERS = "output/unmatched_orders.csv"
+# One fixed key: the feed's current content replaces the previous one, even if the URL changes.
+# Without an orders feed this key has no special meaning.
+ORDERS_FEED_KEY = ORDERS_PREFIX + "feed.csv"
+DETAILED_ORDERS_KEY = "output/detailed_orders.csv"
+UNMATCHED_ORDERS_KEY = "output/unmatched_orders.csv"
 QUARANTINE_PREFIX = "quarantine/"
 RUNS_PREFIX = "_runs/"
 
 
 def quarantine_key(load_id: int) -> str:
-    """Return the key of the file that holds the rows which a load set apart."""
+    """Return the key of the file that holds the rejected rows of a load."""
     return f"{QUARANTINE_PREFIX}{load_id}.csv"
 
 
+@dataclass(frozen=True)
+class Kind:
+    """The values that a variable may have: `read` parses one and raises ValueError for others."""
+
+    allowed: str
+    read: Callable[[str], Any]
+
+
+def words(*names: str) -> Kind:
+    """Return the kind with these words."""
+    allowed = f"{', '.join(names[:-1])} or {names[-1]}"
+    return Kind(allowed, lambda text: names[names.index(text)])
+
+
+def number(lowest: float, highest: float, parse: type[int] | type[float] = float) -> Kind:
+    """Return the kind of the numbers from `lowest` to `highest`."""
+
+    def read(text: str) -> float:
+        value = parse(text)
+        if not lowest <= value <= highest:  # NaN is not between any bounds
+            raise ValueError(text)
+        return value
+
+    whole = "whole " if parse is int else ""
+    return Kind(f"a {whole}number from {lowest:g} to {highest:g}", read)
+
+
+TEXT = Kind("any text", str)
+SWITCH = Kind("true or false", lambda text: bool(("false", "true").index(text)))
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One environment variable.
+
+    `meaning` is for the documentation and Dagster's UI; `default` is written as in the
+    environment; a `required` variable has no default, and runs need it.
+    """
+
+    name: str
+    meaning: str
+    default: str = ""
+    kind: Kind = TEXT
+    required: bool = False
+
+    def read(self) -> Any:
+        """Return the value from the environment, or the default.
+
+        Raises:
+            ValueError: the value is not allowed.
+        """
+        return self.kind.read(os.environ.get(self.name) or self.default)
+
+    def for_runs(self) -> Any:
+        """Return what a resource is configured with: runs read the variable when they start.
+
+        Dagster's EnvVar supports texts and whole numbers; other values are read now.
+        """
+        value = self.read()
+        if not self.required and not is_set(self.name):
+            return value
+        if isinstance(value, str):
+            return dg.EnvVar(self.name)
+        return dg.EnvVar.int(self.name) if type(value) is int else value
+
+
+# Variables by the field of `Settings` that they set.
+PLATFORM = {
+    "bucket": Variable("AWS_ORDERS_BUCKET", "S3 bucket of all files.", required=True),
+    "products_feed": Variable(
+        "AWS_ORDERS_PRODUCTS_FEED",
+        "URL of the products file: `http(s)://`, `s3://` or a path.",
+        required=True,
+    ),
+    "orders_feed": Variable(
+        "AWS_ORDERS_ORDERS_FEED",
+        f"URL of an orders file. Not set: only files that others write under `{ORDERS_PREFIX}`.",
+    ),
+    "products_table": Variable(
+        "AWS_ORDERS_PRODUCTS_TABLE",
+        "DynamoDB table of the products. The first run creates it if it does not exist.",
+        "products",
+    ),
+    "orders_queue": Variable(
+        "AWS_ORDERS_ORDERS_QUEUE",
+        "URL of the SQS queue that receives the bucket's events, for the sensor `orders_queued`.",
+    ),
+    "watch_products_table": Variable(
+        "AWS_ORDERS_WATCH_PRODUCTS_TABLE",
+        "Whether the sensor `products_changed` also scans the table for changes by others.",
+        "false",
+        SWITCH,
+    ),
+    "alerts_topic": Variable(
+        "AWS_ORDERS_ALERTS_TOPIC",
+        "ARN of the SNS topic to which the sensor `ended_runs` reports failures and recoveries.",
+    ),
+    "ui_url": Variable("AWS_ORDERS_UI_URL", "URL of Dagster's web UI, for links in alerts."),
+    "on_bad_rows": Variable(
+        "AWS_ORDERS_ON_BAD_ROWS",
+        "A load with rows that Redshift cannot load: `fail` rejects the load; `quarantine` loads "
+        "the good rows and writes the others to the quarantine.",
+        "fail",
+        words("fail", "quarantine"),
+    ),
+    "max_bad_share": Variable(
+        "AWS_ORDERS_MAX_BAD_SHARE",
+        "Largest share of a load's rows that may be quarantined. Above it the load is rejected.",
+        "0.05",
+        number(0, 1),
+    ),
+}
+# Variables by the field of `RedshiftResource` that they set.
+WAREHOUSE = {
+    "auth": Variable(
+        "REDSHIFT_AUTH",
+        "Source of user and password. `password`: `REDSHIFT_USER` and `REDSHIFT_PASSWORD`. "
+        "`serverless`: temporary ones for `REDSHIFT_WORKGROUP`. `cluster`: temporary ones for "
+        "`REDSHIFT_CLUSTER`. `secret`: the Secrets Manager secret `REDSHIFT_SECRET`.",
+        "password",
+        words("password", "serverless", "cluster", "secret"),
+    ),
+    "database": Variable("REDSHIFT_DATABASE", "Database of the tables.", required=True),
+    "schema_name": Variable("REDSHIFT_SCHEMA", "Schema of the tables.", "public"),
+    "host": Variable(
+        "REDSHIFT_HOST",
+        "Host of the endpoint. `REDSHIFT_AUTH=password` needs it; the others can look it up.",
+    ),
+    "port": Variable("REDSHIFT_PORT", "Port at `REDSHIFT_HOST`.", "5439", number(1, 65535, int)),
+    "user": Variable("REDSHIFT_USER", "Database user, for `REDSHIFT_AUTH=password`."),
+    "password": Variable("REDSHIFT_PASSWORD", "The user's password."),
+    "workgroup": Variable("REDSHIFT_WORKGROUP", "Name of the Redshift Serverless workgroup."),
+    "cluster": Variable("REDSHIFT_CLUSTER", "Identifier of the provisioned cluster."),
+    "secret": Variable("REDSHIFT_SECRET", "ARN or name of the secret."),
+    "region_name": Variable(
+        "REDSHIFT_REGION", "Region of the warehouse and its secret. Not set: boto3's default."
+    ),
+    "data_region": Variable(
+        "REDSHIFT_DATA_REGION", "Region of bucket and products table. Not set: the warehouse's."
+    ),
+    "iam_role": Variable(
+        "REDSHIFT_IAM_ROLE",
+        "ARN of the role of COPY and UNLOAD. `default`: the warehouse's default role.",
+        "default",
+    ),
+    "sslmode": Variable(
+        "REDSHIFT_SSLMODE",
+        "libpq's `sslmode`. Only `verify-full` proves which host answers.",
+        "verify-full",
+        words("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
+    ),
+    "sslrootcert": Variable(
+        "REDSHIFT_SSLROOTCERT", "File of trusted roots. Not set: certifi's, with Amazon's."
+    ),
+}
+EXECUTOR = Variable(
+    "AWS_ORDERS_EXECUTOR",
+    "`in_process`: steps run one after another. `multiprocess`: two at once, each in a process.",
+    "in_process",
+    words("in_process", "multiprocess"),
+)
+SENSORS = Variable(
+    "AWS_ORDERS_SENSORS",
+    "Whether sensors run until someone switches them in the UI.",
+    "stopped",
+    words("stopped", "running"),
+)
+# A day, for the daily schedule, and two hours for its run. Dagster's minimum is one minute.
+FRESHNESS_HOURS = Variable(
+    "AWS_ORDERS_FRESHNESS_HOURS",
+    "Hours without a refresh after which orders and output are shown as overdue.",
+    "26",
+    number(0.1, 8760),
+)
+VARIABLES = (*PLATFORM.values(), *WAREHOUSE.values(), EXECUTOR, SENSORS, FRESHNESS_HOURS)
+
+
+def for_runs(variables: Mapping[str, Variable]) -> dict[str, Any]:
+    """Return the fields of a resource: see `Variable.for_runs`."""
+    return {field: variable.for_runs() for field, variable in variables.items()}
+
+
+def check_environment() -> None:
+    """Check the values of all variables. A missing value is not a fault: runs report it.
+
+    Raises:
+        DataError: values are not allowed; it lists all of them. It quotes no secret, because
+            a secret may be any text.
+    """
+    faults = list(_faults())
+    if faults:
+        line = "\n            "  # as wide as the margin in a DataError
+        raise DataError(
+            "Environment variables have values that are not allowed.",
+            where=", ".join(each.name for each in faults),
+            expected=line.join(f"{each.name}: {each.kind.allowed}" for each in faults),
+            found=line.join(f"{each.name}={os.environ[each.name]!r}" for each in faults),
+            fix="Correct or unset each variable listed here, then load the code again.",
+        )
+
+
+def _faults() -> Iterator[Variable]:
+    for variable in VARIABLES:
+        try:
+            variable.read()
+        except ValueError:
+            yield variable
+
+
+def is_set(name: str) -> bool:
+    """Return whether an environment variable has a value that is not empty."""
+    return bool(os.environ.get(name))
+
+
+def environment() -> Mapping[str, str]:
+    """Return the whole environment: alerts mask the secrets in it."""
+    return os.environ
+
+
+def _field(name: str) -> Any:
+    """Return a field of `Settings` with the meaning and default of its variable."""
+    variable = PLATFORM[name]
+    default = ... if variable.required else variable.kind.read(variable.default)
+    return Field(default=default, description=variable.meaning)
+
+
 class Settings(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """Names and feeds of one installation."""
+    """Names, feeds and choices of one installation; `PLATFORM` describes each field."""
 
-    bucket: str = Field(description="The S3 bucket that holds raw, input and output files.")
-    products_table: str = Field(description="The DynamoDB table that holds the products.")
-    products_feed: str = Field(
-        description="Where products.csv comes from: http(s)://, s3:// or a file's path."
-    )
-    orders_feed: str = Field(
-        default="",
-        description="Where an orders file comes from, likewise. Empty: others drop the "
-        f"deliveries under {ORDERS_PREFIX} themselves.",
-    )
-
-    orders_queue: str = Field(
-        default="",
-        description="URL of the SQS queue that the bucket's events go to, for `orders_queued`.",
-    )
-    watch_products_table: bool = Field(
-        default=False,
-        description="Whether `products_changed` also looks for changes to the DynamoDB table "
-        "that the platform did not make. It scans the table at every tick.",
-    )
-
-    alerts_topic: str = Field(
-        default="",
-        description="ARN of the SNS topic that is told of failures and recoveries.",
-    )
-    ui_url: str = Field(
-        default="", description="Where Dagster's web UI is, for the links in what is told."
-    )
+    bucket: str = _field("bucket")
+    products_feed: str = _field("products_feed")
+    orders_feed: str = _field("orders_feed")
+    products_table: str = _field("products_table")
+    orders_queue: str = _field("orders_queue")
+    watch_products_table: bool = _field("watch_products_table")
+    alerts_topic: str = _field("alerts_topic")
+    ui_url: str = _field("ui_url")
+    on_bad_rows: str = _field("on_bad_rows")
+    max_bad_share: float = _field("max_bad_share")
 
     @property
     def reserved_key(self) -> str:
         """The key under the prefix that only the platform writes; empty without an orders feed."""
-        return ORDERS_FEED if self.orders_feed else ""
+        return ORDERS_FEED_KEY if self.orders_feed else ""
 
     def uri(self, key: str) -> str:
         """Return the s3:// URI of `key` in the platform's bucket."""
         return f"s3://{self.bucket}/{key}"
+
+
+def markdown() -> str:
+    """Return the variables as a Markdown table."""
+    head = ["| Variable | Default | Allowed values | Meaning |", "|---|---|---|---|"]
+    for each in VARIABLES:
+        default = "required" if each.required else each.default and f"`{each.default}`"
+        head.append(f"| `{each.name}` | {default} | {each.kind.allowed} | {each.meaning} |")
+    return "\n".join(head) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown())

@@ -1,93 +1,97 @@
-"""The one door for Dagster: `defs` has the assets, jobs, resources and executor.
+"""The entry point for Dagster: `defs` has the assets, jobs, resources and executor.
 
-Loading this touches no network and needs no credentials: every setting is an environment
-variable, read when a run starts. `build_defs(resource_overrides=…)` is the one seam for tests.
+`build_defs` validates the environment (see `config`), but needs no variable, no network and no
+credentials. Runs read their settings when they start. `build_defs(resource_overrides=…)` is the
+only seam for tests.
 """
 
-import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
 
+from aws_orders import config
 from aws_orders.automation.jobs import JOBS, SCHEDULES
-from aws_orders.automation.sensors import SENSORS
-from aws_orders.config import Settings
+from aws_orders.automation.sensors import build_sensors
 from aws_orders.orders import assets as orders
-from aws_orders.output import assets as detailed_orders
+from aws_orders.output import assets as output
 from aws_orders.output.checks import CHECKS
 from aws_orders.products import assets as products
 from aws_orders.resources.dynamodb import DynamoDBResource
 from aws_orders.resources.redshift.resource import RedshiftResource
 from aws_orders.resources.s3 import SharedS3Resource
 
-
-def optional(name: str, default: str) -> str:
-    """Return the environment variable `name` where it is set, shown as such in the UI."""
-    return dg.EnvVar(name) if os.getenv(name) else default
+# What people expect to be up to date; the assets before them follow their feeds.
+FRESH = {dg.AssetKey("redshift_orders"), dg.AssetKey("detailed_orders_csv")}
 
 
-@dg.configured(
-    dg.multi_or_in_process_executor,
-    config_schema={
-        "steps": dg.Field(
-            dg.Enum("Steps", [dg.EnumValue("in_process"), dg.EnumValue("multiprocess")]),
-            default_value=os.getenv("AWS_ORDERS_EXECUTOR", "in_process"),
-            description="Where steps run: one after another in the run's process, or each in "
-            "one of its own, side by side.",
-        ),
-        "max_concurrent": dg.Field(int, default_value=2, description="Processes at once."),
-    },
-)
-def executor(config: Mapping[str, Any]) -> dict[str, Any]:
-    """In process by default: steps only wait on services, and a process takes seconds to start."""
-    if config["steps"] == "in_process":
-        return {"in_process": {}}
-    preloaded = {"forkserver": {"preload_modules": ["aws_orders.definitions"]}}
-    return {"multiprocess": {"max_concurrent": config["max_concurrent"], "start_method": preloaded}}
+def build_executor(default: str) -> dg.ExecutorDefinition:
+    """Return an executor that uses `default`, unless the run's config says otherwise.
+
+    Dagster's own `multi_or_in_process_executor` has a default that cannot be changed (multiprocess,
+    a process for each core), and materializations from the UI take no config from a job.
+
+    Args:
+        default: "in_process" or "multiprocess".
+    """
+
+    @dg.configured(
+        dg.multi_or_in_process_executor,
+        config_schema={
+            "steps": dg.Field(
+                dg.Enum("Steps", [dg.EnumValue("in_process"), dg.EnumValue("multiprocess")]),
+                default_value=default,
+                description="Steps run one after another in the run's process, or in parallel, "
+                "each in a process.",
+            ),
+            "max_concurrent": dg.Field(int, default_value=2, description="Processes at once."),
+        },
+    )
+    def executor(config: Mapping[str, Any]) -> dict[str, Any]:
+        """Configure Dagster's executor."""
+        if config["steps"] == "in_process":
+            return {"in_process": {}}
+        preloaded = {"forkserver": {"preload_modules": ["aws_orders.definitions"]}}
+        processes = {"max_concurrent": config["max_concurrent"], "start_method": preloaded}
+        return {"multiprocess": processes}
+
+    return executor
+
+
+def build_assets(freshness_hours: float) -> Sequence[dg.AssetsDefinition]:
+    """Return the six assets; orders and output are overdue after `freshness_hours`."""
+    policy = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=freshness_hours))
+
+    def with_policy(spec: dg.AssetSpec) -> dg.AssetSpec:
+        return spec.replace_attributes(freshness_policy=policy) if spec.key in FRESH else spec
+
+    loaded = dg.load_assets_from_modules([products, orders, output])
+    assets = [each for each in loaded if isinstance(each, dg.AssetsDefinition)]
+    return dg.map_asset_specs(with_policy, assets)
 
 
 def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
-    """Return the definitions; `resource_overrides` replaces resources by their key."""
+    """Return the definitions; `resource_overrides` replaces resources by their key.
+
+    Raises:
+        DataError: environment variables have values that are not allowed; it lists all of them.
+    """
+    config.check_environment()
     resources = {
-        "settings": Settings(
-            bucket=dg.EnvVar("AWS_ORDERS_BUCKET"),
-            products_table=optional("AWS_ORDERS_PRODUCTS_TABLE", "products"),
-            products_feed=dg.EnvVar("AWS_ORDERS_PRODUCTS_FEED"),
-            orders_feed=optional("AWS_ORDERS_ORDERS_FEED", ""),
-            orders_queue=optional("AWS_ORDERS_ORDERS_QUEUE", ""),
-            alerts_topic=optional("AWS_ORDERS_ALERTS_TOPIC", ""),
-            ui_url=optional("AWS_ORDERS_UI_URL", ""),
-            watch_products_table=os.getenv("AWS_ORDERS_WATCH_PRODUCTS_TABLE", "") == "true",
-        ),
+        "settings": config.Settings(**config.for_runs(config.PLATFORM)),
         "s3": SharedS3Resource(),
         "dynamodb": DynamoDBResource(),
-        "redshift": RedshiftResource(
-            auth=optional("REDSHIFT_AUTH", "password"),
-            workgroup=optional("REDSHIFT_WORKGROUP", ""),
-            cluster=optional("REDSHIFT_CLUSTER", ""),
-            secret=optional("REDSHIFT_SECRET", ""),
-            region_name=optional("REDSHIFT_REGION", ""),
-            host=optional("REDSHIFT_HOST", ""),
-            port=dg.EnvVar.int("REDSHIFT_PORT") if os.getenv("REDSHIFT_PORT") else 5439,
-            database=dg.EnvVar("REDSHIFT_DATABASE"),
-            schema_name=optional("REDSHIFT_SCHEMA", "public"),
-            user=optional("REDSHIFT_USER", ""),
-            password=optional("REDSHIFT_PASSWORD", ""),
-            sslmode=optional("REDSHIFT_SSLMODE", "verify-full"),
-            sslrootcert=optional("REDSHIFT_SSLROOTCERT", ""),
-            iam_role=optional("REDSHIFT_IAM_ROLE", "default"),
-            data_region=optional("REDSHIFT_DATA_REGION", ""),
-        ),
+        "redshift": RedshiftResource(**config.for_runs(config.WAREHOUSE)),
     }
     return dg.Definitions(
-        assets=dg.load_assets_from_modules([products, orders, detailed_orders]),
+        assets=build_assets(config.FRESHNESS_HOURS.read()),
         asset_checks=CHECKS,
         jobs=JOBS,
         schedules=SCHEDULES,
-        sensors=SENSORS,
+        sensors=build_sensors(running=config.SENSORS.read() == "running"),
         resources={**resources, **(resource_overrides or {})},
-        executor=executor,
+        executor=build_executor(config.EXECUTOR.read()),
     )
 
 

@@ -1,4 +1,4 @@
-"""The laptop's AWS for all tests, and for each a platform of its own within it."""
+"""The laptop's AWS, shared by all tests, and a separate platform in it for each test."""
 
 import os
 import uuid
@@ -14,7 +14,7 @@ import dagster as dg
 import pytest
 from psycopg2.sql import SQL, Identifier
 
-from aws_orders.config import DETAILED_ORDERS, UNMATCHED_ORDERS, Settings
+from aws_orders.config import DETAILED_ORDERS_KEY, UNMATCHED_ORDERS_KEY, Settings
 from aws_orders.definitions import build_defs
 from aws_orders.output.checks import ORDER_CHECKS, PRODUCT_CHECKS
 from aws_orders.resources.dynamodb import DynamoDBResource
@@ -37,8 +37,8 @@ ORDERS_CSV = (
     '3,"Brandt, Olga",olga@example.org,1,0.10,10,1\n'
 )
 
-# They start processes, wait, or run jobs for each of many cases: `make check` leaves them out.
-# What they are about in detail, the others touch as well.
+# They start processes, wait, or run jobs for each of many cases: `make check` skips them. The
+# other tests cover the same code in less detail.
 SLOW = {
     "test_automation.py",
     "test_bad_input.py",
@@ -64,7 +64,7 @@ SLOW = {
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the slow tests, and begin with them: the last ones should be short."""
+    """Mark the slow tests and run them first: the last tests should be short."""
     for item in items:
         if item.path.name in SLOW:
             item.add_marker(pytest.mark.slow)
@@ -77,7 +77,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[local_stack.Stac
     with local_stack.running(tmp_path_factory.mktemp("state")) as (running, children):
         local_stack.wait_ready(running, children)
         environment = running.environment("", "")
-        # Definitions read what a test says, not what an earlier one left in the environment.
+        # Definitions read what this test sets, not what an earlier test left in the environment.
         clients = {name: value for name, value in environment.items() if name.startswith("AWS_")}
         before = dict(os.environ)
         os.environ.update({n: v for n, v in clients.items() if not n.startswith("AWS_ORDERS")})
@@ -88,7 +88,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[local_stack.Stac
 
 @dataclass
 class Platform:
-    """The platform with a bucket, a DynamoDB table and a warehouse schema of its own."""
+    """The platform with its own bucket, DynamoDB table and warehouse schema."""
 
     settings: Settings
     redshift: RedshiftResource
@@ -100,7 +100,7 @@ class Platform:
 
     @cached_property
     def instance(self) -> dg.DagsterInstance:
-        """Dagster's own memory of this platform, from the first run on."""
+        """The Dagster instance of this platform, created by its first run."""
         return self.stop.enter_context(dg.DagsterInstance.ephemeral())
 
     @property
@@ -124,14 +124,14 @@ class Platform:
         result = self.materialize(job, **config)
         assert result.success, self.failure(result)
         return {
-            event.asset_key.to_user_string(): {
+            event.materialization.asset_key.to_user_string(): {
                 name: value.value for name, value in event.materialization.metadata.items()
             }
             for event in result.get_asset_materialization_events()
         }
 
     def fault(self, job: str = "refresh_all", **config: Any) -> str:
-        """Run a job that must fail; return what its error says."""
+        """Run a job that must fail; return the text of its error."""
         result = self.materialize(job, **config)
         assert not result.success, "the run should have failed"
         return self.failure(result)
@@ -140,28 +140,29 @@ class Platform:
     def failure(result: dg.ExecuteInProcessResult) -> str:
         (event,) = result.filter_events(lambda event: event.is_step_failure)
         failed = event.step_failure_data
-        told = failed.user_failure_data and failed.user_failure_data.description
-        return told or failed.error.to_string()
+        assert failed.error
+        described = failed.user_failure_data and failed.user_failure_data.description
+        return described or failed.error.to_string()
 
     def checks(self, job: str = "refresh_all", **config: Any) -> dict[str, dg.AssetCheckEvaluation]:
-        """Run a job, whether it succeeds or not; return what each check found, by its name."""
+        """Run a job, which may fail; return the evaluation of each check by its name."""
         result = self.materialize(job, **config)
         return {found.check_name: found for found in result.get_asset_check_evaluations()}
 
     def check(self, asset: str) -> dict[str, dg.AssetCheckEvaluation]:
-        """Run the checks of an asset alone, without the asset."""
+        """Run only the checks of an asset, without the asset."""
         keys = [spec.key for spec in (*PRODUCT_CHECKS, *ORDER_CHECKS)]
         selected = dg.AssetSelection.checks(*(k for k in keys if k.asset_key == dg.AssetKey(asset)))
         self.jobs = [dg.define_asset_job("only_checks", selection=selected)]
         return self.checks("only_checks")
 
     def deliver(self, name: str, text: str | bytes) -> None:
-        """Drop an orders file under the prefix, as others do."""
+        """Write an orders file under the prefix, as other systems do."""
         body = text.encode() if isinstance(text, str) else text
         self.s3.put_object(Bucket=self.bucket, Key=f"input/orders/{name}", Body=body)
 
     def feed(self, name: str, text: str | bytes) -> None:
-        """Write what the feed `name` ("products" or "orders") now holds."""
+        """Replace the content of the feed `name` ("products" or "orders")."""
         path = self.directory / f"{name}.csv"
         path.write_bytes(text.encode() if isinstance(text, str) else text)
 
@@ -170,20 +171,21 @@ class Platform:
         self.settings = Settings(**(dict(self.settings) | changed))
 
     def set_feeds(self, products: str | None = None, orders: str | None = None) -> None:
-        """Point a feed elsewhere; an empty orders feed is none."""
+        """Change a feed's URL; without one there is no orders feed."""
         feeds = {"products_feed": products, "orders_feed": orders}
         self.change_settings(**{name: url for name, url in feeds.items() if url is not None})
 
     def read(self, key: str) -> str:
-        return self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read().decode()
+        body: bytes = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        return body.decode()
 
     @property
     def detailed(self) -> str:
-        return self.read(DETAILED_ORDERS)
+        return self.read(DETAILED_ORDERS_KEY)
 
     @property
     def unmatched(self) -> str:
-        return self.read(UNMATCHED_ORDERS)
+        return self.read(UNMATCHED_ORDERS_KEY)
 
     def keys(self) -> list[str]:
         listing = self.s3.list_objects_v2(Bucket=self.bucket).get("Contents", [])
@@ -199,7 +201,7 @@ class Platform:
             return cursor.fetchall() if cursor.description else []
 
     def items(self) -> dict[str, dict[str, str]]:
-        """Return the DynamoDB table's items by id, types left out."""
+        """Return the DynamoDB table's items by id, without types."""
         client = self.dynamodb.get_client()
         return {
             item["product_id"]["N"]: {name: next(iter(v.values())) for name, v in item.items()}
@@ -209,7 +211,7 @@ class Platform:
 
 @pytest.fixture
 def platform(stack: local_stack.Stack, tmp_path: Path) -> Iterator[Platform]:
-    """Return a platform of this test's own, its two feeds filled with three rows each."""
+    """Return a new platform for this test; each of its two feeds has three rows."""
     name = f"t{uuid.uuid4().hex[:12]}"
     environment = stack.environment("", "")
     redshift = RedshiftResource(

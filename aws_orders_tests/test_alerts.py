@@ -16,7 +16,7 @@ import pytest
 from aws_orders.alerts.message import Message, Place, compose, excerpt
 from aws_orders.alerts.policy import Broken, Cursor, Outcome, read_cursor, weigh
 from aws_orders.alerts.redaction import mask, secrets_in
-from aws_orders.automation.sensors import ended_runs
+from aws_orders.automation.sensors import build_sensors
 from aws_orders.config import Settings
 from aws_orders.errors import DataError
 from aws_orders_tests.conftest import PRODUCTS_CSV, Platform
@@ -24,6 +24,7 @@ from laptop_aws.stack import Stack
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PLACE = Place("shop", "https://dagster.example/")
+*_, ended_runs = build_sensors(running=False)
 
 
 def ended(

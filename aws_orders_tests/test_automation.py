@@ -12,7 +12,7 @@ import dagster as dg
 import pytest
 
 from aws_orders.automation import arrivals
-from aws_orders.automation.sensors import orders_landed, orders_queued, products_changed
+from aws_orders.automation.sensors import build_sensors
 from aws_orders.config import Settings
 from aws_orders.definitions import defs
 from aws_orders.errors import DataError
@@ -21,6 +21,8 @@ from aws_orders_tests import servers
 from aws_orders_tests.conftest import ORDERS_CSV, PRODUCTS_CSV, Platform
 from aws_orders_tests.test_definitions import run_python
 from laptop_aws.stack import Stack
+
+orders_landed, orders_queued, products_changed, _ = build_sensors(running=False)
 
 
 @dg.job(logger_defs={})
@@ -286,7 +288,9 @@ def test_a_table_changed_behind_the_platforms_back_is_noticed_where_asked_for(
 
 
 def test_on_aws_nothing_starts_by_itself_but_in_dev_the_sensors_do() -> None:
-    code = "from aws_orders.automation import *; print({s.default_status.name for s in SENSORS})"
+    code = (
+        "from aws_orders.definitions import *; print({s.default_status.name for s in defs.sensors})"
+    )
     assert run_python(code) == "{'STOPPED'}\n"
     assert run_python(code, AWS_ORDERS_SENSORS="running") == "{'RUNNING'}\n"
     (schedule,) = defs.schedules or []

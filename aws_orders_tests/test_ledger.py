@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aws_orders.config import ORDERS_FEED
+from aws_orders.config import ORDERS_FEED_KEY
 from aws_orders.orders.ledger import Entry, compare
 from aws_orders.orders.load import OrdersLoad, load_orders
 from aws_orders.resources.redshift import statements
@@ -113,7 +113,7 @@ def test_a_new_edition_of_the_feed_takes_no_delivery_along(platform: Platform) -
     platform.feed("orders", ORDERS_CSV.replace("Ada", "Zoe"))
     report = platform.refresh("refresh_orders")["redshift_orders"]
     assert report["rows loaded"] == 3
-    assert ledger(platform)["input/orders/a.csv"] < ledger(platform)[ORDERS_FEED]
+    assert ledger(platform)["input/orders/a.csv"] < ledger(platform)[ORDERS_FEED_KEY]
 
 
 def test_a_file_that_has_gone_from_s3_keeps_its_rows(warehouse: Platform) -> None:

@@ -35,7 +35,7 @@ from hypothesis.stateful import (
 )
 from psycopg2.sql import SQL, Identifier
 
-from aws_orders.config import ORDERS_FEED, ORDERS_PREFIX
+from aws_orders.config import ORDERS_FEED_KEY, ORDERS_PREFIX
 from aws_orders.contract import ORDERS
 from aws_orders.errors import DataError
 from aws_orders.orders import sql as orders_sql
@@ -49,7 +49,7 @@ from aws_orders_tests.test_crashes import CrashError, crash
 
 # How names sort is what a merge of two streams stands on.
 NAMES = ("B.csv", "a.csv", "a-1.csv", "a.csv.gz", "a/1.csv", "ä.csv", "\U0001f4e6.csv.gz")
-KEYS = (ORDERS_FEED, *(ORDERS_PREFIX + name for name in NAMES))
+KEYS = (ORDERS_FEED_KEY, *(ORDERS_PREFIX + name for name in NAMES))
 
 TEXTS = st.sampled_from(["", "Ada", 'Brandt, "Olga"', "Zoë", "two\nlines", "two\r\nlines"])
 SUMS = st.sampled_from(["", "5", "0.10", "10.005", "-2.675"])

@@ -34,7 +34,7 @@ CALLS, MESSAGES_A_CALL = 10, 10
 VISIBILITY_SECONDS = 300
 # Not 0: SQS would ask only some of its servers, and may say "none" where there are messages.
 WAIT_SECONDS = 1
-DEAD_LETTERS, BODY_SHOWN = "dead-letter/orders_queued/", 200
+DEAD_LETTERS_PREFIX, BODY_SHOWN = "dead-letter/orders_queued/", 200
 
 
 class Arrival(NamedTuple):
@@ -197,7 +197,7 @@ def _delete(sqs: "SQSClient", queue_url: str, receipts: Sequence[str]) -> None:
 
 def _set_aside(s3: "S3Client", settings: Settings, queue_url: str, message: "Message") -> str:
     """Store a message that is not understood; return a warning that says where."""
-    key, body = f"{DEAD_LETTERS}{message['MessageId']}.json", message["Body"]
+    key, body = f"{DEAD_LETTERS_PREFIX}{message['MessageId']}.json", message["Body"]
     copy = json.dumps({"queue": queue_url, "body": body}).encode()
     s3.put_object(Bucket=settings.bucket, Key=key, Body=copy, ContentType="application/json")
     return (

@@ -1,9 +1,9 @@
 """The sensors."""
 
-import os
 import time
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 
 import boto3
 import dagster as dg
@@ -17,7 +17,7 @@ from aws_orders.automation.jobs import (
     refresh_orders,
     refresh_products,
 )
-from aws_orders.config import Settings
+from aws_orders.config import Settings, environment
 from aws_orders.products.sync import table_digest
 from aws_orders.resources.aws_errors import explaining, name_places
 from aws_orders.resources.dynamodb import DynamoDBResource
@@ -26,11 +26,8 @@ from aws_orders.resources.sns import publish
 # A look every so often makes one run of a burst of files.
 INTERVAL_SECONDS = 20
 ALERT_SECONDS = 30
-RUNNING = os.getenv("AWS_ORDERS_SENSORS", "stopped") == "running"
-STATUS = dg.DefaultSensorStatus.RUNNING if RUNNING else dg.DefaultSensorStatus.STOPPED
 
 
-@dg.sensor(job=refresh_orders, minimum_interval_seconds=INTERVAL_SECONDS, default_status=STATUS)
 def orders_landed(
     context: dg.SensorEvaluationContext, settings: Settings, s3: S3Resource
 ) -> dg.SensorResult | dg.SkipReason:
@@ -43,7 +40,6 @@ def orders_landed(
     return dg.SensorResult(run_requests=[dg.RunRequest(run_key=digest)], cursor=digest)
 
 
-@dg.sensor(job=refresh_orders, minimum_interval_seconds=INTERVAL_SECONDS, default_status=STATUS)
 def orders_queued(
     context: dg.SensorEvaluationContext, settings: Settings, s3: S3Resource
 ) -> dg.SensorResult | dg.SkipReason:
@@ -71,7 +67,6 @@ def orders_queued(
     return dg.SensorResult(run_requests=requests, skip_reason=skipped, cursor=decision.cursor)
 
 
-@dg.sensor(job=refresh_products, minimum_interval_seconds=INTERVAL_SECONDS, default_status=STATUS)
 def products_changed(
     context: dg.SensorEvaluationContext,
     settings: Settings,
@@ -96,7 +91,6 @@ def products_changed(
     return dg.SensorResult(run_requests=requests, skip_reason=skipped, cursor=look.cursor)
 
 
-@dg.sensor(minimum_interval_seconds=ALERT_SECONDS, default_status=STATUS)
 def ended_runs(
     context: dg.SensorEvaluationContext, settings: Settings
 ) -> dg.SensorResult | dg.SkipReason:
@@ -118,7 +112,7 @@ def ended_runs(
         after = policy.weigh(before, run) if run else before
         cursor = policy.Cursor(position=end.position, broken=after)
         if run and before.keys() != after.keys():
-            alert = message.compose(before, after, run, place, redaction.secrets_in(os.environ))
+            alert = message.compose(before, after, run, place, redaction.secrets_in(environment()))
             # One message a tick: if the next fails its tick, this one is not told again.
             with explaining():
                 publish(settings.alerts_topic, alert.subject, alert.body)
@@ -129,4 +123,17 @@ def ended_runs(
     return dg.SensorResult(skip_reason=reason, cursor=cursor.model_dump_json())
 
 
-SENSORS = [orders_landed, orders_queued, products_changed, ended_runs]
+def build_sensors(*, running: bool) -> list[dg.SensorDefinition]:
+    """Return the sensors; `running`: they run until someone stops them in the UI."""
+    status = dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED
+
+    every = partial(dg.sensor, default_status=status)
+    orders = every(job=refresh_orders, minimum_interval_seconds=INTERVAL_SECONDS)
+    products = every(job=refresh_products, minimum_interval_seconds=INTERVAL_SECONDS)
+    ends = every(minimum_interval_seconds=ALERT_SECONDS)
+    return [
+        orders(orders_landed),
+        orders(orders_queued),
+        products(products_changed),
+        ends(ended_runs),
+    ]

@@ -21,6 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+from aws_orders.errors import DataError
 from aws_orders.resources.locations import is_url
 from laptop_aws.errors import StackError, usable
 from laptop_aws.stack import (
@@ -48,7 +49,7 @@ def main() -> NoReturn:
         signal.signal(number, _exit)
     try:
         sys.exit(options.command(options))
-    except StackError as error:
+    except (DataError, StackError) as error:
         sys.exit(f"aws-orders: {error}")
     except BrokenPipeError:
         # Whoever read our output has enough of it; Python would complain once more at exit.

@@ -5,12 +5,12 @@ which order. What a check looks at is in `aws`, `warehouse` and `live`; what it 
 `findings`. Nothing here is imported by the platform, and nothing here knows the laptop's AWS.
 """
 
-import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from aws_orders.config import is_set
 from aws_orders.definitions import build_defs
 from aws_orders.doctor import aws
 from aws_orders.doctor.findings import Check, Finding, Status, carry_out
@@ -59,7 +59,7 @@ def _unset(resources: Any) -> Iterator[Finding]:
     for name, resource in resources.items():
         for field in type(resource).model_fields:
             value = getattr(resource, field)
-            if isinstance(value, dg.EnvVar) and not os.getenv(str(value.env_var_name)):
+            if isinstance(value, dg.EnvVar) and not is_set(str(value.env_var_name)):
                 yield Finding(
                     Status.MISSING,
                     str(value.env_var_name),

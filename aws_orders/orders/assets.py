@@ -1,11 +1,10 @@
 """Orders: from the feed and the deliveries on S3 to Redshift."""
 
-import os
-from typing import Any, Literal
+from typing import Any
 
 import dagster as dg
 from dagster_aws.s3 import S3Resource
-from pydantic import Field, TypeAdapter
+from pydantic import Field
 
 from aws_orders.config import ORDERS_PREFIX, RUNS_PREFIX, Settings, quarantine_key
 from aws_orders.contract import ORDERS
@@ -14,7 +13,6 @@ from aws_orders.orders.feed import receive_orders
 from aws_orders.orders.load import OrdersLoad, load_orders
 from aws_orders.reporting.lineage import column_lineage, column_sources
 from aws_orders.reporting.metadata import (
-    FRESHNESS,
     OWNERS,
     RETRIES,
     TAGS,
@@ -83,11 +81,6 @@ def s3_orders(
         )
 
 
-# What happens to a load with rows that Redshift cannot load. Not an Enum: Dagster's launchpad
-# accepts an Enum's names, and not the values that the documentation and errors give.
-OnBadRows = Literal["fail", "quarantine"]
-
-
 class OrdersConfig(dg.Config):
     """What a person may ask of `redshift_orders`; the environment says what runs do unasked."""
 
@@ -95,19 +88,27 @@ class OrdersConfig(dg.Config):
         default=False,
         description="Replace all orders by what is on S3 now; rows of files that are gone go.",
     )
-    on_bad_rows: OnBadRows = Field(
-        default=TypeAdapter[OnBadRows](OnBadRows).validate_python(
-            os.getenv("AWS_ORDERS_ON_BAD_ROWS", "fail")
-        ),
+    # Not an Enum: Dagster's launchpad accepts an Enum's names, and not the values that the
+    # documentation and errors give. Not a Literal: Dagster does not support an optional one.
+    on_bad_rows: str | None = Field(
+        default=None,
+        pattern="^(fail|quarantine)$",
         description="fail: reject the load. quarantine: load the good rows, and keep the others "
-        "in the quarantine.",
+        "in the quarantine. Not set: AWS_ORDERS_ON_BAD_ROWS.",
     )
-    max_bad_share: float = Field(
-        default=float(os.getenv("AWS_ORDERS_MAX_BAD_SHARE", "0.05")),
+    max_bad_share: float | None = Field(
+        default=None,
         ge=0,
         le=1,
-        description="The largest share of a load's rows that may be set apart.",
+        description="The largest share of a load's rows that may be set apart. Not set: "
+        "AWS_ORDERS_MAX_BAD_SHARE.",
     )
+
+    def allowed_share(self, settings: Settings) -> float:
+        """Return the largest share of rows that this run may quarantine, 0 to 1."""
+        if (self.on_bad_rows or settings.on_bad_rows) == "fail":
+            return 0
+        return settings.max_bad_share if self.max_bad_share is None else self.max_bad_share
 
 
 @dg.asset(
@@ -120,7 +121,6 @@ class OrdersConfig(dg.Config):
     retry_policy=RETRIES,
     pool="redshift_orders",
     check_specs=[ORDERS_COLUMNS],
-    freshness_policy=FRESHNESS,
 )
 def redshift_orders(
     context: dg.AssetExecutionContext,
@@ -144,7 +144,7 @@ def redshift_orders(
             context.run.run_id,
             prefix,
             full_refresh=config.full_refresh,
-            max_bad_share=config.max_bad_share if config.on_bad_rows == "quarantine" else 0,
+            max_bad_share=config.allowed_share(settings),
         )
         delete_prefix(client, settings.bucket, prefix)
         check, columns = columns_result(context, ORDERS_COLUMNS, load.columns)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, cast
 
-from aws_orders.config import ORDERS_FEED, ORDERS_PREFIX, Settings
+from aws_orders.config import ORDERS_FEED_KEY, ORDERS_PREFIX, Settings
 from aws_orders.contract import ORDERS
 from aws_orders.errors import DataError
 from aws_orders.resources.feeds import Feed, open_feed
@@ -36,7 +36,7 @@ class OrdersIntake:
 def receive_orders(
     s3: "S3Client", settings: Settings, run_prefix: str, *, force: bool = False
 ) -> OrdersIntake:
-    """Bring the orders feed to `ORDERS_FEED`, unless the same bytes are there already.
+    """Bring the orders feed to `ORDERS_FEED_KEY`, unless the same bytes are there already.
 
     A strong ETag proves that they are. Equal hints do not, but make it likely: then the feed is
     read and hashed before it is uploaded.
@@ -49,7 +49,7 @@ def receive_orders(
 
     Raises:
         DataError: the feed cannot be read, lacks a column in its header, or has no rows; or
-            somebody else's file is at `ORDERS_FEED`.
+            somebody else's file is at `ORDERS_FEED_KEY`.
         TransientError: the feed's source does not answer, or breaks off.
     """
     stored = _own_copy(s3, settings)
@@ -94,21 +94,21 @@ def _replace_orders(
         _own_copy(s3, settings)  # somebody may have written there while the feed was fetched
         metadata = _metadata(feed.version, hashed.digest, rows)
         parts = list(list_objects(s3, settings.bucket, staged))
-        join_objects(s3, settings.bucket, parts, ORDERS_FEED, metadata=metadata)
+        join_objects(s3, settings.bucket, parts, ORDERS_FEED_KEY, metadata=metadata)
     delete_objects(s3, settings.bucket, [staged])
     return OrdersIntake(rows, changed)
 
 
 def _own_copy(s3: "S3Client", settings: Settings) -> dict[str, str]:
-    """Return the metadata of the feed's copy at `ORDERS_FEED`; empty where there is none.
+    """Return the metadata of the feed's copy at `ORDERS_FEED_KEY`; empty where there is none.
 
     Raises:
         DataError: the object there was not written by the platform.
     """
-    found = find_object(s3, settings.bucket, ORDERS_FEED)
+    found = find_object(s3, settings.bucket, ORDERS_FEED_KEY)
     if found is None or ROWS in found["Metadata"]:
         return found["Metadata"] if found else {}
-    uri = settings.uri(ORDERS_FEED)
+    uri = settings.uri(ORDERS_FEED_KEY)
     other = settings.uri(f"{ORDERS_PREFIX}delivered-feed.csv")
     raise DataError(
         "The key is reserved for the orders feed, and holds a file of somebody else.",

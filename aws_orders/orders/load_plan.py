@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from aws_orders.config import ORDERS_FEED, ORDERS_PREFIX, Settings
+from aws_orders.config import ORDERS_FEED_KEY, ORDERS_PREFIX, Settings
 from aws_orders.errors import DataError
 from aws_orders.orders import deliveries, sql
 from aws_orders.orders.ledger import Changes, Entry, PlanOutdatedError, compare, lost, siblings
@@ -39,8 +39,8 @@ class LoadPlan:
         What was delivered twice may be a third time, the feed above all: it gets loads of its
         own, so that next time no other file must be loaded again with it.
         """
-        feed = [o for o in self.changes.new if o.key == ORDERS_FEED]
-        others = [o for o in self.changes.new if o.key != ORDERS_FEED]
+        feed = [o for o in self.changes.new if o.key == ORDERS_FEED_KEY]
+        others = [o for o in self.changes.new if o.key != ORDERS_FEED_KEY]
         return [group for group in (feed, self.changes.redelivered, others + self.again) if group]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 from dagster_aws.s3 import S3Resource
 
-from aws_orders.config import DETAILED_ORDERS, UNMATCHED_ORDERS, Settings
+from aws_orders.config import DETAILED_ORDERS_KEY, UNMATCHED_ORDERS_KEY, Settings
 from aws_orders.contract import PUBLISHED
 from aws_orders.orders.assets import redshift_orders, run_prefix
 from aws_orders.output.publish import publish_orders
@@ -18,7 +18,6 @@ from aws_orders.products.assets import redshift_products
 from aws_orders.reporting import charts as chart
 from aws_orders.reporting.lineage import column_lineage, column_sources
 from aws_orders.reporting.metadata import (
-    FRESHNESS,
     OWNERS,
     RETRIES,
     TAGS,
@@ -50,7 +49,6 @@ OUTPUT_CHECKS = [
     retry_policy=RETRIES,
     pool="detailed_orders_csv",
     check_specs=OUTPUT_CHECKS,
-    freshness_policy=FRESHNESS,
 )
 def detailed_orders_csv(
     context: dg.AssetExecutionContext,
@@ -73,16 +71,16 @@ def detailed_orders_csv(
         yield from results
         stop_if_blocked(OUTPUT_CHECKS, results)
         publish_orders(client, settings, unloaded, prefix)
-        preview = {"preview": preview_of(client, settings, DETAILED_ORDERS)}
+        preview = {"preview": preview_of(client, settings, DETAILED_ORDERS_KEY)}
         yield dg.MaterializeResult(metadata=_metadata(unloaded, settings, watch) | preview)
 
 
 def _metadata(unloaded: Unloaded, settings: Settings, watch: Stopwatch) -> dict[str, Any]:
     details = {
-        "dagster/uri": settings.uri(DETAILED_ORDERS),
+        "dagster/uri": settings.uri(DETAILED_ORDERS_KEY),
         "bytes": unloaded.detailed.size,
         "unmatched orders": unloaded.unmatched.rows,
-        "unmatched orders file": settings.uri(UNMATCHED_ORDERS),
+        "unmatched orders file": settings.uri(UNMATCHED_ORDERS_KEY),
         "revenue by category": displayed(lambda: chart.by_category(_sums(unloaded.by_category))),
         **column_lineage("detailed_orders_csv"),
     }

@@ -4,9 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from aws_orders.config import DETAILED_ORDERS as DETAILED_KEY
-from aws_orders.config import UNMATCHED_ORDERS as UNMATCHED_KEY
-from aws_orders.config import Settings
+from aws_orders.config import DETAILED_ORDERS_KEY, UNMATCHED_ORDERS_KEY, Settings
 from aws_orders.contract import ORDERS, PRODUCTS, PUBLISHED
 from aws_orders.output import sql
 from aws_orders.resources.redshift import statements
@@ -35,10 +33,10 @@ def unload_orders(
     """
     schema = redshift.schema_name
     detailed = _Output(
-        sql.select_detailed(schema), PUBLISHED.names, DETAILED_KEY, f"{run_prefix}detailed_"
+        sql.select_detailed(schema), PUBLISHED.names, DETAILED_ORDERS_KEY, f"{run_prefix}detailed_"
     )
     unmatched = _Output(
-        sql.select_unmatched(schema), ORDERS.names, UNMATCHED_KEY, f"{run_prefix}unmatched_"
+        sql.select_unmatched(schema), ORDERS.names, UNMATCHED_ORDERS_KEY, f"{run_prefix}unmatched_"
     )
 
     def work(session: Session) -> Unloaded:

@@ -5,7 +5,7 @@ import tempfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aws_orders.config import RAW_PRODUCTS, Settings
+from aws_orders.config import RAW_PRODUCTS_KEY, Settings
 from aws_orders.contract import PRODUCTS
 from aws_orders.products.products_file import read_products
 from aws_orders.resources.feeds import open_feed
@@ -45,7 +45,7 @@ class ProductsIntake:
 
 
 def receive_products(s3: "S3Client", settings: Settings, *, force: bool = False) -> ProductsIntake:
-    """Check the whole products feed, and put it at `RAW_PRODUCTS` if it differs.
+    """Check the whole products feed, and put it at `RAW_PRODUCTS_KEY` if it differs.
 
     It passes through a file on disk, because its last row must be good before its first is
     published.
@@ -59,7 +59,7 @@ def receive_products(s3: "S3Client", settings: Settings, *, force: bool = False)
         DataError: the feed cannot be read or is not as the contract says.
         TransientError: the feed's source does not answer, or breaks off.
     """
-    found = find_object(s3, settings.bucket, RAW_PRODUCTS)
+    found = find_object(s3, settings.bucket, RAW_PRODUCTS_KEY)
     stored = found["Metadata"] if found else {}
     where = without_secrets(settings.products_feed)
     with (
@@ -83,6 +83,6 @@ def receive_products(s3: "S3Client", settings: Settings, *, force: bool = False)
         # Also where only the proof is new: it spares the next run the fetch. A hint does not.
         if any(metadata[name] != stored.get(name) for name in (VERSION, DIGEST, ROWS)):
             spool.seek(0)
-            upload(s3, spool, settings.bucket, RAW_PRODUCTS, metadata)
+            upload(s3, spool, settings.bucket, RAW_PRODUCTS_KEY, metadata)
     changed = metadata[DIGEST] != stored.get(DIGEST)
     return ProductsIntake(rows, size, metadata[DIGEST], columns, changed)

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aws_orders.config import RAW_PRODUCTS, Settings
+from aws_orders.config import RAW_PRODUCTS_KEY, Settings
 from aws_orders.contract import PRODUCTS
 from aws_orders.errors import DataError
 from aws_orders.products.products_file import read_products, row_digest
@@ -39,7 +39,7 @@ class ProductSync:
 def sync_products(
     dynamodb: DynamoDBResource, s3: "S3Client", settings: Settings, max_delete_share: float
 ) -> ProductSync:
-    """Make the table equal to `RAW_PRODUCTS`: write what differs, delete what is gone.
+    """Make the table equal to `RAW_PRODUCTS_KEY`: write what differs, delete what is gone.
 
     The file is read twice and the table once. In between only ids and 16-byte digests are
     held, so that memory grows by some 200 bytes a product. New and changed items are written
@@ -89,10 +89,10 @@ def _sum(digests: Iterable[bytes]) -> str:
 
 def _items(s3: "S3Client", settings: Settings) -> Iterator[Item]:
     """Read the products file from S3 as DynamoDB items; empty values are left out."""
-    body = s3.get_object(Bucket=settings.bucket, Key=RAW_PRODUCTS)["Body"]
+    body = s3.get_object(Bucket=settings.bucket, Key=RAW_PRODUCTS_KEY)["Body"]
     with closing(body):
         chunks = body.iter_chunks(CHUNK_BYTES)
-        for chunk in read_products(chunks, PRODUCTS, settings.uri(RAW_PRODUCTS)):
+        for chunk in read_products(chunks, PRODUCTS, settings.uri(RAW_PRODUCTS_KEY)):
             for row in chunk.to_dict("records"):
                 yield {str(name): {KINDS[str(name)]: value} for name, value in row.items() if value}
 

@@ -1,10 +1,8 @@
 """What assets and checks share: how they report, and which errors are worth a retry."""
 
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -29,10 +27,6 @@ TAGS = {"domain": "orders"}
 # on top of the shorter retries that the clients make by themselves.
 RETRIES = dg.RetryPolicy(
     max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
-)
-# The daily schedule and some hours for its run; orders older than that are told of.
-FRESHNESS = dg.FreshnessPolicy.time_window(
-    fail_window=timedelta(hours=float(os.getenv("AWS_ORDERS_FRESHNESS_HOURS", "26")))
 )
 
 # What an asset yields that also checks; Dagster reads the annotation.

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cfnlint.decode.cfn_yaml import load
+from cfnlint.decode.cfn_yaml import load  # type: ignore[import-untyped]
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 ACCOUNT, REGION, PARTITION = "000000000000", "us-east-1", "aws"
@@ -28,7 +28,7 @@ class Template:
     Args:
         name: The file's name in deploy/.
         parameters: Values for parameters; the others need a default.
-        known: What `Ref X` ("X") and `GetAtt X.Y` ("X.Y") give, where a test cares.
+        known: What `Ref X` ("X") and `GetAtt X.Y` ("X.Y") give, if a test needs it.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Template:
         """Return the names of a template's parameters."""
         return set(cls.raw_of(name)["Parameters"])
 
-    def of_type(self, kind: str) -> dict[str, Any]:
+    def of_type(self, kind: str) -> dict[str, dict[str, Any]]:
         """Return the properties of all resources of a type, by their name in the template."""
         return {
             name: resource.get("Properties", {})

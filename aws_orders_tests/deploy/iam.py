@@ -1,4 +1,4 @@
-"""What IAM would say: policies evaluated as its reference tells, as far as deploy/ uses it.
+"""IAM's decisions: policies evaluated as its reference documents, as far as deploy/ uses it.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 Conditions are not evaluated: a statement that has one allows nothing here, and denies nothing.
@@ -17,13 +17,13 @@ class Need(NamedTuple):
 
 
 def matches(pattern: str, text: str, *, ignore_case: bool = False) -> bool:
-    """Tell whether IAM's pattern, with its * and ?, covers a text."""
+    """Return whether an IAM pattern, with * and ?, matches a text."""
     regex = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
     return re.fullmatch(regex, text, re.IGNORECASE if ignore_case else 0) is not None
 
 
 def covers(grant: Need, need: Need) -> bool:
-    """Tell whether what a policy names includes what a call needs; action names have no case."""
+    """Return whether a policy's names include what a call needs; action names ignore case."""
     return matches(grant.action, need.action, ignore_case=True) and matches(
         grant.resource, need.resource
     )
@@ -44,7 +44,7 @@ def named(policy: Mapping[str, Any], effect: str) -> Iterator[Need]:
 
 
 def allows(policies: Sequence[Mapping[str, Any]], need: Need) -> bool:
-    """Tell whether the policies of one identity allow something: a denial wins."""
+    """Return whether the policies of one identity allow an action: a denial wins."""
 
     def any_says(effect: str) -> bool:
         return any(covers(named_, need) for policy in policies for named_ in named(policy, effect))

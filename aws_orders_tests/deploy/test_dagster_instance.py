@@ -43,7 +43,7 @@ def test_an_empty_database_is_made_ready_by_the_command_of_both_deployments(
     storage: int, tmp_path: Path
 ) -> None:
     home = home_with("dagster-compose.yaml", tmp_path, storage)
-    command = [Path(sys.executable).with_name("dagster"), "instance", "migrate"]
+    command = [str(Path(sys.executable).with_name("dagster")), "instance", "migrate"]
     for _ in range(2):  # the first makes it, and every later start finds nothing to do
         subprocess.run(command, env={**os.environ, "DAGSTER_HOME": str(home)}, check=True)
     with dg.DagsterInstance.from_config(str(home)) as instance:

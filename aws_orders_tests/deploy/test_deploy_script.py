@@ -33,7 +33,7 @@ if "--query" in words:
 
 @pytest.fixture
 def called(tmp_path: Path) -> Path:
-    """Put the stand-ins on a path of their own; return where they note their calls."""
+    """Put the stand-ins in a separate directory; return the file that lists their calls."""
     template = data_template("b", ProductsFeed=FEED)
     values = {**template.outputs, "Repository": "registry.example.com/images/one"}
     about = {name: output["Description"] for name, output in template.raw["Outputs"].items()}

@@ -60,7 +60,7 @@ PART_OF_OTHERS = {
 
 
 class Metadata(BaseHTTPRequestHandler):
-    """What ECS tells a container of itself."""
+    """The metadata that ECS gives a container."""
 
     def do_GET(self) -> None:
         task = {"Cluster": "cluster", "TaskARN": f"{TASKS}/host"}
@@ -124,7 +124,7 @@ def launched(
     monkeypatch.setenv("AWS_ORDERS_BUCKET", platform.bucket)
     # Queued by a process without ECS at hand, into the same storage.
     server = home_with("dagster-compose.yaml", tmp_path / "server", storage)
-    command = [Path(sys.executable).with_name("dagster"), "job", "launch", "-j", "refresh_all"]
+    command = [str(Path(sys.executable).with_name("dagster")), "job", "launch", "-j", "refresh_all"]
     done = subprocess.run(
         [*command, "-m", "aws_orders.definitions"],
         env={**os.environ, **stack.environment("a feed", ""), "DAGSTER_HOME": str(server)},

@@ -6,13 +6,12 @@ from typing import Any
 import boto3
 import pytest
 
-from aws_orders.automation.sensors import orders_landed, orders_queued, products_changed
 from aws_orders.resources import s3 as s3_verbs
 from aws_orders_tests.conftest import ORDERS_CSV, PRODUCTS_CSV, Platform
 from aws_orders_tests.deploy.calls import needs_of, recorded
 from aws_orders_tests.deploy.cloudformation import ACCOUNT, PARTITION, REGION, Template
 from aws_orders_tests.deploy.iam import Need, allows, covers, named, statements
-from aws_orders_tests.test_automation import look
+from aws_orders_tests.test_automation import look, orders_landed, orders_queued, products_changed
 from laptop_aws.stack import Stack
 
 SHARE = {"max_bad_share": 1.0}
@@ -78,7 +77,7 @@ def exercise(platform: Platform, feeds: str) -> None:
     s3 = s3_verbs.SharedS3Resource().get_client()
     with pytest.raises(OSError, match="broke off"):
         s3_verbs.upload(s3, Broken(), platform.bucket, "_runs/broken/feed.csv")  # type: ignore[arg-type]
-    with pytest.MonkeyPatch.context() as patch:  # as of an output above 5 GB
+    with pytest.MonkeyPatch.context() as patch:  # as for an output above 5 GB
         patch.setattr(s3_verbs, "MAX_COPY_BYTES", 0)
         platform.refresh("refresh_orders", redshift_orders={"full_refresh": True})
 
@@ -104,7 +103,9 @@ def data_template(name: str, **parameters: Any) -> Template:
 
 
 def platform_policy(template: Template) -> dict[str, Any]:
-    return template.of_type("AWS::IAM::ManagedPolicy")["PlatformPolicy"]["PolicyDocument"]
+    document = template.of_type("AWS::IAM::ManagedPolicy")["PlatformPolicy"]["PolicyDocument"]
+    assert isinstance(document, dict)
+    return document
 
 
 def test_the_platforms_role_may_do_what_it_does_and_nothing_else(

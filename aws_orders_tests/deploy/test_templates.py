@@ -1,4 +1,4 @@
-"""What deploy/*.yaml promises: encrypted, private, kept, bounded; the environment; no wildcard."""
+"""deploy/*.yaml: encryption, access, retention, limits, environment variables, wildcards."""
 
 import re
 import subprocess
@@ -9,19 +9,20 @@ from typing import Any
 
 import pytest
 
+from aws_orders.config import VARIABLES
 from aws_orders_tests.deploy.cloudformation import DEPLOY, Template
 from aws_orders_tests.deploy.iam import statements
 from aws_orders_tests.deploy.test_permissions import data_template
 
 TEMPLATES = ["data.yaml", "dagster-ecs.yaml"]
-# Variables of the platform that no output gives, and why.
+# Variables of the platform that are not among the outputs, and why.
 OWN = {
     "AWS_ORDERS_EXECUTOR": "a choice, not a resource",
     "AWS_ORDERS_FRESHNESS_HOURS": "a choice",
     "AWS_ORDERS_MAX_BAD_SHARE": "a choice",
     "AWS_ORDERS_ON_BAD_ROWS": "a choice",
     "AWS_ORDERS_SENSORS": "a choice; a parameter of dagster-ecs.yaml",
-    "AWS_ORDERS_UI_URL": "the UI has no address but the one that a person opens",
+    "AWS_ORDERS_UI_URL": "the UI has no public address",
     "AWS_ORDERS_WATCH_PRODUCTS_TABLE": "a choice",
     "REDSHIFT_DATA_REGION": "bucket and table are in the warehouse's region",
     "REDSHIFT_PASSWORD": "temporary credentials instead",
@@ -29,13 +30,13 @@ OWN = {
     "REDSHIFT_SCHEMA": "a choice",
     "REDSHIFT_SECRET": "temporary credentials instead",
     "REDSHIFT_SSLMODE": "the default is the strictest",
-    "REDSHIFT_SSLROOTCERT": "likewise",
-    "REDSHIFT_USER": "temporary credentials have their own",
+    "REDSHIFT_SSLROOTCERT": "the default trusts Amazon's roots",
+    "REDSHIFT_USER": "temporary credentials include it",
 }
 
 
 def ecs_template(**parameters: Any) -> Template:
-    """Return the second template with the first one's outputs as parameters, as deploy does it."""
+    """Return the second template; its parameters are the first one's outputs, as in `deploy`."""
     first = data_template("b").outputs
     wanted = Template.parameters_of("dagster-ecs.yaml")
     given = {name: value for name, value in first.items() if name in wanted}
@@ -80,7 +81,7 @@ def test_the_bucket_is_versioned_encrypted_and_private(data: Template) -> None:
     assert len(statement["Resource"]) == 2
 
 
-def test_what_runs_leave_goes_after_days_and_deliveries_and_output_never(data: Template) -> None:
+def test_files_of_runs_expire_after_days_and_deliveries_and_output_never(data: Template) -> None:
     rules = only(data, "AWS::S3::Bucket")["LifecycleConfiguration"]["Rules"]
     expiring = {r["Prefix"]: r["ExpirationInDays"] for r in rules if "ExpirationInDays" in r}
     assert expiring == {"_runs/": 7, "quarantine/": 90, "_dagster/": 90}
@@ -156,18 +157,11 @@ def test_what_exists_is_used_and_not_made() -> None:
     assert (environment["REDSHIFT_AUTH"], environment["REDSHIFT_WORKGROUP"]) == ("serverless", "w")
 
 
-def variables_of_the_platform() -> set[str]:
-    """Return the environment variables that the platform's code names, but for the laptop's."""
-    package = DEPLOY.parent / "aws_orders"
-    sources = [p for p in package.rglob("*.py") if "local" not in p.relative_to(package).parts]
-    text = "\n".join(path.read_text() for path in sources if path.name != "cli.py")
-    return set(re.findall(r'"((?:AWS_ORDERS|REDSHIFT)_[A-Z_]+)"', text))
-
-
 def test_the_outputs_are_the_environment_that_the_platform_reads(data: Template) -> None:
     cluster = data_template("b", ExistingCluster="c", ExistingHost="h").environment()
     given = data.environment().keys() | cluster.keys()
-    assert not variables_of_the_platform() - given - OWN.keys()
+    every = {variable.name for variable in VARIABLES}
+    assert every - given == OWN.keys()
     assert not given & OWN.keys()
     names = {name: str(o["Description"]) for name, o in data.raw["Outputs"].items()}
     for name, variable in names.items():
@@ -251,7 +245,7 @@ def test_no_statement_allows_an_action_pattern_or_every_principal(name: str) -> 
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
-def test_a_wildcard_for_all_resources_says_why_beside_it(name: str) -> None:
+def test_a_wildcard_for_all_resources_has_a_comment_that_says_why(name: str) -> None:
     lines = (DEPLOY / name).read_text().splitlines()
     wide = [line for line in lines if re.search(r'Resource: *\[?"?\*"?', line)]
     assert all(re.search(r"# \S+ \S+", line) for line in wide)
