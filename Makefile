@@ -20,11 +20,12 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 11
 
+# exec: a signal to make must reach aws-orders, which stops what it started.
 run: local ## Start the laptop's AWS, materialize the six assets, print the result
-	@"$(BIN)/aws-orders" run --state "$(STATE)"
+	@exec "$(BIN)/aws-orders" run --state "$(STATE)"
 
 dev: local ## Serve Dagster's web UI on http://127.0.0.1:3000 until Ctrl-C
-	@"$(BIN)/aws-orders" dev --state "$(STATE)"
+	@exec "$(BIN)/aws-orders" dev --state "$(STATE)"
 
 # One worker per core, each with its own laptop's AWS; slow files start first (see conftest.py).
 PYTEST = "$(BIN)/pytest" --numprocesses auto --maxprocesses 4 \
