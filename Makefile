@@ -60,7 +60,7 @@ audit: ## Check deploy/ and the Dockerfile with checkov, in its own environment
 format: tools ## Fix and format the code (ruff)
 	@"$(BIN)/ruff" check --fix . && "$(BIN)/ruff" format .
 
-lock: tools ## Update constraints.txt from pyproject.toml (newest releases: make lock NEW=--upgrade)
+lock: tools ## Update constraints.txt to pyproject.toml (newest releases: make lock NEW=--upgrade)
 	@$(LOCK) $(NEW) --output-file $(LOCKED) pyproject.toml
 
 platforms: tools ## Check that all packages can be installed on Linux and macOS, with each Python
