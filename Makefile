@@ -1,6 +1,6 @@
-# Thin: each target sets up what it needs and calls the real command.
+# Each target installs what it needs and calls one command.
 PYTHON ?= python3
-# Both may be elsewhere: make VENV=/some/folder STATE=/another run
+# To use other folders: make VENV=/some/folder STATE=/another run
 VENV := .venv
 STATE := .aws_orders
 BIN := $(VENV)/bin
@@ -10,7 +10,7 @@ LOCKED := constraints.txt
 LOCK = "$(BIN)/uv" pip compile --quiet --universal --python-version 3.11.0 --all-extras \
   --no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command 'make lock'
 
-# Where it is set, every process compiles all that it imports: 6 CPU seconds for each run.
+# If it is set, each process compiles all modules that it imports, which costs 6 CPU seconds a run.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help run dev test check soak bench lint types audit format docs lock platforms reset \
@@ -20,26 +20,27 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 11
 
-run: local ## Start the laptop's AWS, materialize the six assets, show the result
-	@"$(BIN)/aws-orders" run --state "$(STATE)"
+# exec: a signal to make must reach aws-orders, which stops what it started.
+run: local ## Start the laptop's AWS, materialize the six assets, print the result
+	@exec "$(BIN)/aws-orders" run --state "$(STATE)"
 
 dev: local ## Serve Dagster's web UI on http://127.0.0.1:3000 until Ctrl-C
-	@"$(BIN)/aws-orders" dev --state "$(STATE)"
+	@exec "$(BIN)/aws-orders" dev --state "$(STATE)"
 
-# One worker a core, each with a laptop's AWS of its own; slow files begin (see conftest.py).
+# One worker per core, each with its own laptop's AWS; slow files start first (see conftest.py).
 PYTEST = "$(BIN)/pytest" --numprocesses auto --maxprocesses 4 \
   --dist loadfile --no-loadscope-reorder
 
-test: tools ## Run the tests (some minutes)
+test: tools ## Run all tests (some minutes)
 	@$(PYTEST)
 
-check: tools ## Run the tests that are quick (a minute)
+check: tools ## Run the quick tests (about a minute)
 	@$(PYTEST) -m 'not slow' --hypothesis-profile check
 
-soak: tools ## Search for faults at length (hours)
+soak: tools ## Test with random input (hours)
 	@$(PYTEST) -m hypothesis --hypothesis-profile soak
 
-bench: tools ## Measure, and print the figures as a table
+bench: tools ## Measure, and print the results as a table
 	@"$(BIN)/python" -m benchmarks
 
 lint: tools ## Check style and format (ruff), and which module imports which (import-linter)
@@ -49,14 +50,15 @@ lint: tools ## Check style and format (ruff), and which module imports which (im
 types: tools ## Check types (mypy, strict)
 	@"$(BIN)/mypy"
 
-audit: ## Check deploy/ with checkov, in an environment of its own: it pins what we use
+# checkov pins packages that the platform uses, so it has a separate environment.
+audit: ## Check deploy/ and the Dockerfile with checkov, in its own environment
 	@$(INSTALL) "$(VENV)-checkov" checkov==3.3.30
 	@"$(VENV)-checkov/bin/checkov" --directory deploy --framework cloudformation --compact --quiet \
 	  --skip-download
 	@"$(VENV)-checkov/bin/checkov" --file Dockerfile --framework dockerfile --compact --quiet \
 	  --skip-download
 
-format: tools ## Format the code
+format: tools ## Fix and format the code (ruff)
 	@"$(BIN)/ruff" check --fix . && "$(BIN)/ruff" format .
 
 CONFIGURATION := docs/configuration.md
@@ -67,17 +69,17 @@ docs: tools ## Update the table of environment variables in docs/configuration.m
 lock: tools ## Update constraints.txt to pyproject.toml (newest releases: make lock NEW=--upgrade)
 	@$(LOCK) $(NEW) --output-file $(LOCKED) pyproject.toml
 
-platforms: tools ## Check that all can be installed on Linux and macOS, with each Python
+platforms: tools ## Check that all packages can be installed on Linux and macOS, with each Python
 	@PATH="$(abspath $(BIN)):$$PATH" .ci/platforms
 
-reset: local ## Forget what runs have kept under .aws_orders/
+reset: local ## Delete what runs have stored in .aws_orders/
 	@"$(BIN)/aws-orders" reset --state "$(STATE)"
 
 clean: ## Remove the virtual environments
 	rm -rf "$(VENV)" "$(VENV)-checkov"
 
-local: # What the laptop's AWS and the platform need
+local: # Install what the platform and the laptop's AWS need
 	@$(INSTALL) "$(VENV)" $(PINNED) '.[local]'
 
-tools: ## Install what development needs besides: tests, linters, Dagster's dg
+tools: ## Install the development tools too: tests, linters, Dagster's dg
 	@$(INSTALL) "$(VENV)" $(PINNED) '.[local,deploy,dev,ui]'

@@ -1,10 +1,10 @@
-"""Put packages into a virtual environment: with uv, which takes seconds, or else with pip.
+"""Install packages into a virtual environment with uv, or with pip if uv fails.
 
 Usage: python3 install.py VENV INSTALL-ARGUMENT ...
 
-Does nothing where the same arguments were installed before from the same pyproject.toml and
-constraints.txt. The Makefile calls it. It runs on whatever python3 there is, so the syntax is
-that of Python 3.6, and it needs nothing but the standard library.
+It does nothing if the same arguments were installed before from the same pyproject.toml and
+constraints.txt. The Makefile calls it. It must be able to run on an old python3, to report that it
+is too old: so its syntax is Python 3.6's, and it uses only the standard library.
 """
 
 import hashlib
@@ -17,17 +17,17 @@ import sys
 import time
 
 PROJECT = os.path.dirname(os.path.abspath(__file__))
-STAMPS = ".installed"  # in the environment: what was installed from which inputs
+STAMPS = ".installed"  # file in the environment: what was installed from which inputs
 INPUTS = ("pyproject.toml", "constraints.txt")
-SYSTEM_CERTIFICATES = {"UV_SYSTEM_CERTS": "1", "UV_NATIVE_TLS": "1"}  # its new and its old name
+SYSTEM_CERTIFICATES = {"UV_SYSTEM_CERTS": "1", "UV_NATIVE_TLS": "1"}  # the new and the old name
 
 
 class InstallError(Exception):
-    """Nothing can be installed here; the message says why and what to do, in one line."""
+    """The packages cannot be installed; the message says why and what to do, in one line."""
 
 
 def main(venv, arguments):
-    """Install unless it is installed; return the exit status."""
+    """Install, unless it was done before; return the exit status."""
     try:
         check_python()
         os.chdir(PROJECT)
@@ -42,17 +42,17 @@ def main(venv, arguments):
 
 
 def check_python():
-    """Raise InstallError where this Python is too old."""
+    """Raise InstallError if this Python is too old."""
     if sys.version_info < (3, 11):
         found = ".".join(map(str, sys.version_info[:3]))
         raise InstallError(
-            f"Python 3.11 or newer is needed, and {sys.executable} is {found}. "
-            "Name another one: make PYTHON=python3.12 ..."
+            f"Python 3.11 or newer is needed, but {sys.executable} is {found}. "
+            "Choose another one: make PYTHON=python3.12 ..."
         )
 
 
 def install(venv, arguments):
-    """Make the environment and install, each step a line with its seconds."""
+    """Create the environment and install; print each step with its seconds."""
     check_writable(venv)
     uv = shutil.which("uv")
     make_environment(venv, with_pip=uv is None)
@@ -64,14 +64,14 @@ def install(venv, arguments):
         errors += step("uv", [*pip, "--retries", "1", "--constraint", "constraints.txt", "uv"])
     if not errors:
         command = [uv, "pip", "install", "--python", python, *arguments]
-        # The system's certificates know a company's proxy; uv's own do without ca-certificates.
+        # The system's certificates include a company proxy's; uv's own need no ca-certificates.
         errors = step("packages", command, SYSTEM_CERTIFICATES)
         if errors and "certificate" in errors[0]:
             errors += step("packages, with uv's own certificates", command)
             errors = errors if len(errors) > 1 else []
         if not errors:
             return
-    # pip may have an index of its own that uv does not know.
+    # pip's configuration can name an index that uv does not know.
     make_environment(venv, with_pip=True)
     error = step("packages, with pip: a minute or two", [*pip, *arguments])
     if error:
@@ -80,34 +80,38 @@ def install(venv, arguments):
 
 
 def check_writable(venv):
-    """Raise InstallError where no environment of ours can be at `venv`."""
-    advice = "Name other folders: make VENV=DIR STATE=DIR ..."
+    """Raise InstallError if an environment of ours cannot be at `venv`."""
+    advice = "Choose other folders: make VENV=DIR STATE=DIR ..."
     try:
         os.makedirs(venv, exist_ok=True)
     except OSError as error:
-        raise InstallError(f"{venv} cannot be made ({error.strerror}). {advice}") from None
+        raise InstallError(f"{venv} cannot be created ({error.strerror}). {advice}") from None
     if not os.access(venv, os.W_OK):
-        raise InstallError(f"{venv} belongs to somebody else. {advice}")
+        raise InstallError(f"{venv} is not writable. {advice}")
     if os.listdir(venv) and not os.path.exists(os.path.join(venv, "pyvenv.cfg")):
-        raise InstallError(f"{venv} holds something else than a virtual environment. {advice}")
+        raise InstallError(f"{venv} is not empty, and not a virtual environment. {advice}")
 
 
 def make_environment(venv, with_pip):
-    """Make a virtual environment, or add pip to one."""
+    """Create a virtual environment, or add pip to an existing one."""
     program = os.path.join(venv, "bin", "pip" if with_pip else "python")
     if os.path.exists(program):
         return
     if with_pip and importlib.util.find_spec("ensurepip") is None:
-        raise InstallError("Python lacks its venv module. On Debian: apt-get install python3-venv")
+        raise InstallError(
+            "This Python has no venv module. On Debian: apt-get install python3-venv"
+        )
     options = [] if with_pip else ["--without-pip"]
     error = step("virtual environment", [sys.executable, "-m", "venv", *options, venv])
     if error:
         print(*error, file=sys.stderr)
-        raise InstallError(f"{venv} cannot be made; venv's error is above. Start anew: make clean")
+        raise InstallError(
+            f"{venv} cannot be created; venv's error is above. Try again after: make clean"
+        )
 
 
 def step(name, command, more=None):
-    """Run a command and print how long it took; return what it said, if it failed."""
+    """Run a command and print its seconds; return its errors: one text, or none if it succeeded."""
     started = time.monotonic()
     print(f"  {name} ...", end="", flush=True)
     done = subprocess.run(
@@ -129,16 +133,16 @@ def step(name, command, more=None):
 def environment(more):
     """Return the environment of an installer."""
     found = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
-    # A user's own defaults that no virtual environment can follow.
+    # A user's defaults that do not work in a virtual environment.
     found.update(PIP_USER="0", PIP_REQUIRE_VIRTUALENV="0", **more)
-    # Without a home uv would make its cache here.
+    # Without a writable home, uv would create its cache in the working directory.
     if not os.access(os.path.expanduser("~"), os.W_OK):
         found["UV_NO_CACHE"] = "1"
     return found
 
 
 def stamps(venv):
-    """Return the digest of each installed list of arguments, by the arguments."""
+    """Return the digest of the inputs of each installation, by its arguments."""
     try:
         with open(os.path.join(venv, STAMPS), encoding="utf-8") as file:
             found = json.load(file)
@@ -148,7 +152,7 @@ def stamps(venv):
 
 
 def digest():
-    """Return what decides an installation: where this is, and what the project's files say."""
+    """Return a digest of what an installation depends on: the project's path and its inputs."""
     found = hashlib.sha256(os.fsencode(PROJECT))
     for name in INPUTS:
         with open(os.path.join(PROJECT, name), "rb") as file:
@@ -157,13 +161,13 @@ def digest():
 
 
 def is_installed(venv, arguments):
-    """Tell whether these arguments were installed from what is here now."""
+    """Return whether these arguments were installed from the present inputs."""
     runs = os.path.exists(os.path.join(venv, "bin", "python"))
     return runs and stamps(venv).get(" ".join(arguments)) == digest()
 
 
 def record(venv, arguments):
-    """Write down what was installed; what another version of the project installed is forgotten."""
+    """Record an installation; drop the records of other versions of the project."""
     now = digest()
     found = {words: was for words, was in stamps(venv).items() if was == now}
     found[" ".join(arguments)] = now

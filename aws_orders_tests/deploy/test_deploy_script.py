@@ -16,7 +16,7 @@ import pytest
 from aws_orders_tests.deploy.cloudformation import DEPLOY, Template
 from aws_orders_tests.deploy.test_permissions import data_template
 
-PAGES = ["deploy", "cost", "operate"]
+PAGES = ["deploy", "cost", "operations"]
 FEED = "https://example.com/products.csv?day=1&of=2"
 STAND_IN = """#!{python}
 import json, sys, jmespath
