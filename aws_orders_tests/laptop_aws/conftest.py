@@ -41,7 +41,7 @@ class Workplace:
 
     def login(self) -> dict[str, Any]:
         """Return what psycopg2 and redshift_connector need to connect."""
-        environment = self.stack.environment("", "")
+        environment = self.stack.environment()
         return {
             "host": "127.0.0.1",
             "port": self.stack.redshift_port,

@@ -76,16 +76,16 @@ def open_things(process, data_dir):
     return len(list((mine / "fd").iterdir())), len(list((mine / "task").iterdir())), pipes
 
 
-def test_sessions_leave_nothing_behind_however_they_end(tmp_path, stack):
+def test_sessions_leave_nothing_behind_however_they_end(tmp_path, stack, redshift):
     data_dir = tmp_path / "pgdata"
     postgres.initialise(data_dir)
-    more = stack.environment("", "") | {"REDSHIFT_PASSWORD": PASSWORD}
+    more = stack.environment() | {"REDSHIFT_PASSWORD": PASSWORD}
     with postgresql_on(data_dir), serving(data_dir, more) as (process, port):
 
         def session(number):
             with connected(port) as cursor:
                 cursor.execute("CREATE TEMP TABLE t (a int)")
-                for source in ("no-such-bucket/", "aws-orders/none"):
+                for source in ("no-such-bucket/", f"{redshift.bucket}/none"):
                     with pytest.raises(psycopg2.Error):
                         cursor.execute(f"COPY t FROM 's3://{source}' IAM_ROLE default CSV")
                 with pytest.raises(psycopg2.Error):
