@@ -5,7 +5,7 @@ The state directory and its lock are in `stack`; the guard's own program is `gua
 
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -58,32 +58,28 @@ def start(
     *,
     lock: int,
     aws_port: int,
-    redshift: Mapping[str, object],
+    redshift: Sequence[str],
     inherited: Mapping[str, str],
     connection: Mapping[str, str],
 ) -> Children:
-    """Start ministack, PostgreSQL and the relay; `stop` ends them in reverse order.
+    """Start ministack, PostgreSQL and the relay; raise StackError if PostgreSQL cannot run.
 
     Args:
         state: The directory for their data and logs.
-        stop: Receives the guards.
+        stop: Receives the guards, and ends them in reverse order.
         lock: A descriptor that each guard keeps open.
         aws_port: The port of S3, DynamoDB, SQS and SNS.
         redshift: The relay's command-line options, without the data directory.
         inherited: The environment of each process.
-        connection: What the relay's environment has in addition.
-
-    Raises:
-        StackError: PostgreSQL cannot run here.
+        connection: The relay's additional variables.
     """
     logs, data, aws = state / "logs", state / "postgres", state / "aws"
     for directory in (logs, aws):
         directory.mkdir(exist_ok=True)
     children: Children = []
 
-    def child(name: str, stop_signal: str, command: list[str], **options: object) -> None:
-        log = logs / f"{name}.log"
-        guard = guarded(command, signal=stop_signal, log=log, lock=lock, **options)
+    def child(name: str, signal: str, command: list[str], **options: object) -> None:
+        guard = guarded(command, signal=signal, log=logs / f"{name}.log", lock=lock, **options)
         children.append(stop.enter_context(guard))
 
     python = [sys.executable, "-m"]
@@ -94,8 +90,7 @@ def start(
         child("postgres", "SIGINT", postgres.command(data), cwd=data)
     except postgres.PostgresError as error:
         raise StackError(str(error)) from error
-    options = [str(word) for option in redshift.items() for word in option]
-    relay = [*python, "laptop_aws.redshift", "--data-dir", str(data), *options]
+    relay = [*python, "laptop_aws.redshift", "--data-dir", str(data), *redshift]
     child("redshift", "SIGTERM", relay, env={**inherited, **connection})
     return children
 

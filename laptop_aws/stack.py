@@ -121,7 +121,7 @@ def _start(stack: Stack, lock: int, stop: ExitStack) -> Children:
         stop,
         lock=lock,
         aws_port=stack.aws_port,
-        redshift={"--port": stack.redshift_port, "--database": DATABASE, "--user": USER},
+        redshift=["--port", str(stack.redshift_port), "--database", DATABASE, "--user", USER],
         inherited=inherited,
         connection=stack.environment(),
     )

@@ -5,7 +5,7 @@ from laptop_aws import postgres
 
 def test_a_cluster_is_made_once_and_a_half_made_one_is_made_anew(tmp_path):
     data_dir = tmp_path / "deep" / "pgdata"
-    (tmp_path / "deep" / "pgdata.making" / "base").mkdir(parents=True)
+    (tmp_path / "deep" / "pgdata.incomplete" / "base").mkdir(parents=True)
     postgres.initialise(data_dir)
     made = (data_dir / "PG_VERSION").stat().st_mtime_ns
     assert (data_dir / "pg_hba.conf").read_text().splitlines() == [

@@ -19,7 +19,7 @@ from laptop_aws.redshift.plan import Verb
 
 _SYSTEM = Path(__file__).with_name("system")
 # In this order: later files use the objects of earlier ones, and grants is last.
-_FILES = (
+FILES = (
     "load_errors",
     "channel",
     "client_code",
@@ -65,7 +65,7 @@ def bootstrap(database: str, user: str, password: str) -> None:
         verbs = SQL("CREATE TYPE redshift.verb AS ENUM ({});").format(
             SQL(", ").join(map(Literal, Verb))
         )
-        files = [_system(name) for name in _FILES]
+        files = [_system(name) for name in FILES]
         admin.execute("\n".join([_system("schema"), verbs.as_string(admin), *files]))
 
 

@@ -1,5 +1,5 @@
--- PostgreSQL's side of the channel to the relay (see channel.py): a request is a line in one pipe of
--- the session's directory, data passes through another, and answers are files. PostgreSQL opens
+-- PostgreSQL's side of the channel to the relay (see channel.py): a request is a line in one pipe
+-- of the session's directory, data passes through another, and answers are files. PostgreSQL opens
 -- such paths only for its owner, so the procedures of COPY and UNLOAD run as the owner and check
 -- the client's privileges themselves.
 
@@ -8,8 +8,8 @@ CREATE OR REPLACE FUNCTION redshift.session_file(name text) RETURNS text LANGUAG
                   substring(current_setting('redshift.session', true) FROM '^[0-9a-f]{32}$'), name)
 $$;
 
--- Wait for the answer `kind`.`number`, and raise the error in it. This wait can be cancelled; a wait
--- to open a pipe cannot.
+-- Wait for the answer `kind`.`number`, and raise the error in it. A client can cancel this wait;
+-- it could not cancel a wait to open a pipe.
 CREATE OR REPLACE FUNCTION redshift.wait_for(kind text, number bigint) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE

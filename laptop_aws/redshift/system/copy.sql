@@ -1,6 +1,6 @@
 -- COPY: the relay writes the data to a pipe, which PostgreSQL reads with its own COPY. Files that
--- PostgreSQL reads as Redshift does are loaded unchanged; otherwise rows are loaded into a temporary
--- table, checked, and inserted from there.
+-- PostgreSQL reads as Redshift does are loaded unchanged. Otherwise rows are loaded into a
+-- temporary table, checked, and inserted from there.
 
 CREATE OR REPLACE PROCEDURE redshift.raise_error(message text, code text) LANGUAGE plpgsql AS $$
 BEGIN
@@ -111,8 +111,9 @@ BEGIN
     CALL redshift.stage_rows(plan, columns);
     rejected := redshift.record_errors(columns, target, query_id);
     IF rejected >= (plan->>'max_errors')::bigint THEN
-        RAISE EXCEPTION 'Load into table ''%'' failed.  Check ''sys_load_error_detail'' system table'
-            ' for details.', redshift.table_name(target) USING ERRCODE = 'XX000';
+        RAISE EXCEPTION 'Load into table ''%'' failed.'
+            '  Check ''sys_load_error_detail'' system table for details.',
+            redshift.table_name(target) USING ERRCODE = 'XX000';
     END IF;
     IF NOT (plan->>'no_load')::boolean THEN
         loaded := redshift.insert_rows(columns, target);

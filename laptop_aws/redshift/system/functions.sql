@@ -9,7 +9,8 @@ CREATE OR REPLACE FUNCTION pg_catalog.getdate() RETURNS timestamp LANGUAGE sql S
 AS $$ SELECT date_trunc('second', statement_timestamp() AT TIME ZONE 'UTC') $$;
 
 -- One unit of a date part.
-CREATE OR REPLACE FUNCTION redshift.interval_of(part text) RETURNS interval LANGUAGE sql IMMUTABLE AS $$
+CREATE OR REPLACE FUNCTION redshift.interval_of(part text) RETURNS interval
+LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE WHEN part ~* '^q' THEN interval '3 months' ELSE ('1 ' || part)::interval END
 $$;
 
@@ -19,7 +20,8 @@ RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
     SELECT CASE
         WHEN months > 0 THEN (12 * extract(year FROM last) + extract(month FROM last)
             - 12 * extract(year FROM first) - extract(month FROM first))::bigint / months
-        ELSE (extract(epoch FROM last - first) / extract(epoch FROM redshift.interval_of(part)))::bigint
+        ELSE (extract(epoch FROM last - first)
+            / extract(epoch FROM redshift.interval_of(part)))::bigint
     END
     FROM (SELECT date_trunc(part, since) AS first, date_trunc(part, until) AS last,
                  (12 * extract(year FROM redshift.interval_of(part))
@@ -27,4 +29,5 @@ RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
 $$;
 
 CREATE OR REPLACE FUNCTION pg_catalog.dateadd(part text, amount bigint, moment timestamp)
-RETURNS timestamp LANGUAGE sql IMMUTABLE AS $$ SELECT moment + amount * redshift.interval_of(part) $$;
+RETURNS timestamp LANGUAGE sql IMMUTABLE
+AS $$ SELECT moment + amount * redshift.interval_of(part) $$;

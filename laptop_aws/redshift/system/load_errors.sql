@@ -5,23 +5,23 @@
 
 DROP TABLE IF EXISTS redshift.load_errors CASCADE;
 CREATE UNLOGGED TABLE redshift.load_errors (
-    user_id        integer,
-    query_id       bigint,
+    user_id integer,
+    query_id bigint,
     transaction_id bigint,
-    session_id     integer,
-    database_name  text,
-    table_id       integer,
-    start_time     timestamp,
-    file_name      text,
-    line_number    bigint,
-    column_name    text,
-    column_type    text,
-    column_length  text,
-    position       integer,
-    error_code     integer,
-    error_message  text,
-    raw_line       text,
-    raw_value      text
+    session_id integer,
+    database_name text,
+    table_id integer,
+    start_time timestamp,
+    file_name text,
+    line_number bigint,
+    column_name text,
+    column_type text,
+    column_length text,
+    position integer,
+    error_code integer,
+    error_message text,
+    raw_line text,
+    raw_value text
 );
 
 CREATE VIEW pg_catalog.sys_load_error_detail AS

@@ -1,9 +1,12 @@
+-- Rejected rows: the condition that finds them, the error that describes one, and its record.
+
 CREATE OR REPLACE FUNCTION redshift.table_name(target regclass) RETURNS text LANGUAGE sql AS $$
     SELECT relname::text FROM pg_class WHERE oid = target
 $$;
 
 -- The SQL condition that is true if a column rejects a field.
-CREATE OR REPLACE FUNCTION redshift.reject_condition(field text, c jsonb) RETURNS text LANGUAGE sql AS $$
+CREATE OR REPLACE FUNCTION redshift.reject_condition(field text, c jsonb) RETURNS text
+LANGUAGE sql AS $$
     SELECT CASE WHEN (c->>'required')::boolean THEN field || ' IS NULL OR ' ELSE '' END
         || CASE WHEN NOT (c->>'text')::boolean
                 THEN format('NOT pg_input_is_valid(%s, %L)', field, c->>'type')

@@ -11,16 +11,15 @@ CREATE SCHEMA IF NOT EXISTS redshift;
 GRANT USAGE ON SCHEMA redshift TO PUBLIC;
 CREATE SEQUENCE IF NOT EXISTS redshift.query_ids;
 
-DROP EVENT TRIGGER IF EXISTS redshift_count_bytes;
-
--- Constraints of the client's tables call too_long, which therefore stays.
+-- Two routines stay: constraints of the client's tables call too_long, and an event trigger calls
+-- count_bytes.
 DO $$
 DECLARE
     routine regprocedure;
 BEGIN
     FOR routine IN
         SELECT oid FROM pg_proc
-        WHERE pronamespace = 'redshift'::regnamespace AND proname <> 'too_long'
+        WHERE pronamespace = 'redshift'::regnamespace AND proname NOT IN ('too_long', 'count_bytes')
     LOOP
         EXECUTE format('DROP ROUTINE %s', routine);
     END LOOP;
