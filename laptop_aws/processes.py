@@ -13,6 +13,7 @@ from laptop_aws import guard, postgres
 from laptop_aws.errors import StackError
 
 Children = list[subprocess.Popen[bytes]]
+PYTHON = (sys.executable, "-m")
 
 
 @contextmanager
@@ -82,15 +83,14 @@ def start(
         guard = guarded(command, signal=signal, log=logs / f"{name}.log", lock=lock, **options)
         children.append(stop.enter_context(guard))
 
-    python = [sys.executable, "-m"]
     ministack = {**inherited, **_ministack_settings(aws, aws_port)}
-    child("aws", "SIGTERM", [*python, "ministack"], env=ministack)
+    child("aws", "SIGTERM", [*PYTHON, "ministack"], env=ministack)
     try:
         postgres.initialise(data)
         child("postgres", "SIGINT", postgres.command(data), cwd=data)
     except postgres.PostgresError as error:
         raise StackError(str(error)) from error
-    relay = [*python, "laptop_aws.redshift", "--data-dir", str(data), *redshift]
+    relay = [*PYTHON, "laptop_aws.redshift", "--data-dir", str(data), *redshift]
     child("redshift", "SIGTERM", relay, env={**inherited, **connection})
     return children
 

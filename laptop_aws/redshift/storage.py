@@ -35,7 +35,7 @@ def s3(region: str | None = None) -> "S3Client":
     import boto3
     from botocore.config import Config
 
-    # The connection to the laptop's S3 stays on this machine.
+    # Checksums are not needed on a connection within one machine.
     config = Config(request_checksum_calculation="when_required")
     return boto3.session.Session().client("s3", region_name=region, config=config)
 

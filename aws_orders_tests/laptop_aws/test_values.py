@@ -1,6 +1,6 @@
-"""COPY from S3 as AWS documents it: what becomes of a field; one row of the tables each.
+"""COPY from S3 as AWS documents it: how fields are converted.
 
-After https://docs.aws.amazon.com/redshift/latest/dg/copy-parameters-data-conversion.html;
+See https://docs.aws.amazon.com/redshift/latest/dg/copy-parameters-data-conversion.html;
 statements and data are our own.
 """
 
@@ -97,8 +97,8 @@ def test_copy_converts_values_as_redshift_does(redshift, shows):
 
 
 NARROW, NO_BREAK, IDEOGRAPHIC = "\u202f", "\u00a0", "\u3000"
-# Fields that PostgreSQL's types, or Python's, take for values, and Redshift does not; columns by
-# type, what the field is at fault for.
+# By column type: fields that PostgreSQL or Python accepts and Redshift rejects, with the load
+# error.
 DIGIT = "Invalid digit, Value '{}', Pos {}, Type: {}"
 REJECTED = {
     "bigint": {
@@ -165,10 +165,10 @@ REJECTED = {
 
 @pytest.mark.parametrize("options", ["CSV MAXERROR 1000 ROUNDEC", "CSV MAXERROR 1000"])
 @pytest.mark.parametrize("kind", REJECTED)
-def test_copy_rejects_what_only_postgresql_takes_for_a_value(redshift, kind, options):
+def test_copy_rejects_values_that_only_postgresql_accepts(redshift, kind, options):
     redshift.sql(f"CREATE TABLE t (id int, v {kind})")
     for number, (field, reason) in enumerate(REJECTED[kind].items()):
-        # Each in a file of its own: a file that is read row by row hides nothing for the next.
+        # One file per field: reading one file row by row does not affect the next.
         redshift.put({f"in/{number}": f"1,\n2,{field}\n3,\n"})
         redshift.copy("t", options, f"in/{number}")
         assert redshift.sql(
@@ -179,14 +179,14 @@ def test_copy_rejects_what_only_postgresql_takes_for_a_value(redshift, kind, opt
 
 
 @pytest.mark.parametrize("first", ["NaN", "1e3", "0x1F", "1_000", "now"])
-def test_text_may_look_like_what_a_number_must_not(redshift, first):
+def test_text_columns_accept_text_that_numeric_columns_reject(redshift, first):
     redshift.sql("CREATE TABLE t (a varchar(20), b decimal(8,2), at timestamp)")
     redshift.put({"in/a": f"{first},1.5,2031-01-01 00:00:00\n"})
     redshift.copy("t", "CSV ROUNDEC")
     assert redshift.sql("SELECT a, b FROM t") == [(first, D("1.5"))]
 
 
-def test_an_omitted_column_takes_its_default(redshift):
+def test_an_omitted_column_gets_its_default(redshift):
     redshift.sql("CREATE TABLE t (id int NOT NULL, city varchar(9), seats int DEFAULT '1000')")
     redshift.put({"in/a": "1,Lima\n2,Quito\n"})
     redshift.copy("t (id, city)")

@@ -1,8 +1,8 @@
-"""COPY from S3 as AWS documents it: which files are read, and how; one row of the table each.
+"""COPY from S3 as AWS documents it: which files it reads, and how.
 
-After https://docs.aws.amazon.com/redshift/latest/dg/r_COPY_command_examples.html and
+See https://docs.aws.amazon.com/redshift/latest/dg/r_COPY_command_examples.html and
 https://docs.aws.amazon.com/redshift/latest/dg/copy-parameters-data-format.html; statements and
-data are our own. What becomes of the values is in test_redshift_copy_values.py.
+data are our own. test_values.py has the conversion of values.
 """
 
 import gzip
@@ -73,7 +73,7 @@ FORMATS = {
         "REGION AS 'us-east-1' CSV MAXERROR AS 10", {"in/a": "7,a,b"}, [(7, "a", "b")]),
 }  # fmt: skip
 
-# Where COPY is pointed at, options, files, the ids that are loaded.
+# The source after the bucket, options, files, the ids that are loaded.
 PLACES = {
     "a prefix takes all that begins with it, a backup too": (
         "in/beans", "CSV", {"in/beans": "1", "in/beans.backup": "2", "in/tea": "3"}, [1, 2]),
@@ -127,7 +127,7 @@ def spanning(value, block):
 
 @pytest.mark.parametrize("block", [2**16, 2**18, 2**20])
 @pytest.mark.parametrize("options", ["CSV", "CSV MAXERROR 9"])
-def test_what_falls_between_two_blocks_that_are_read_is_the_same(redshift, block, options):
+def test_a_value_across_two_read_blocks_loads_unchanged(redshift, block, options):
     values = {"\\N": None, "é": "é", '"a""b"': 'a"b', '"a\n2,b"': "a\n2,b"}
     for number, (written, value) in enumerate(values.items()):
         redshift.sql("CREATE TEMP TABLE t (id int, name varchar(max))")
@@ -158,7 +158,7 @@ def test_copy_takes_the_default_role_and_a_name_with_its_schema(redshift):
     assert redshift.sql('SELECT id, "Id 2" FROM "Odd name"') == [(2, 1)]
 
 
-def test_copy_appends_and_says_how_many(redshift):
+def test_copy_appends_and_reports_the_number_of_rows(redshift):
     redshift.sql("CREATE TABLE t (id int)")
     redshift.put({"in/a": "1\n2\n"})
     redshift.copy("t")
