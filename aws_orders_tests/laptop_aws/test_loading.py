@@ -44,10 +44,10 @@ FORMATS = {
     "Windows' line ends, and none at the end of a file": (
         "CSV", {"in/a": "7,a,b\r\n8,c,d\r\n", "in/b": "9,e,f", "in/c": "10,g,h\n"},
         [(7, "a", "b"), (8, "c", "d"), (9, "e", "f"), (10, "g", "h")]),
-    "a byte order mark is no data": (
+    "a byte order mark is not data": (
         "CSV", {"in/a": b"\xef\xbb\xbf7,a,b\n", "in/b": b"\xef\xbb\xbf8,c,d\n"},
         [(7, "a", "b"), (8, "c", "d")]),
-    "an empty file holds no rows": ("CSV", {"in/a": "", "in/b": "7,a,b\n"}, [(7, "a", "b")]),
+    "an empty file has no rows": ("CSV", {"in/a": "", "in/b": "7,a,b\n"}, [(7, "a", "b")]),
     "GZIP": ("CSV GZIP", {"in/a.gz": gzip.compress(CSV.encode())}, [GRINDERS, KETTLES]),
     "GZIP of several members, in several files": (
         "GZIP CSV IGNOREHEADER 1", {
@@ -75,23 +75,23 @@ FORMATS = {
 
 # The source after the bucket, options, files, the ids that are loaded.
 PLACES = {
-    "a prefix takes all that begins with it, a backup too": (
+    "a prefix selects all keys that begin with it, even a backup": (
         "in/beans", "CSV", {"in/beans": "1", "in/beans.backup": "2", "in/tea": "3"}, [1, 2]),
     "a folder": ("in/", "CSV", {"in/a": "1", "in/b/c": "2", "inside": "3"}, [1, 2]),
-    "a manifest takes what it lists": (
+    "a manifest selects the files that it lists": (
         "m", "CSV MANIFEST",
         {"1": "1", "2": "2", "3": "3", "m": manifest(("1", True), ("3", None))}, [1, 3]),
-    "a manifest may miss what is not mandatory": (
+    "a file that is not mandatory may be missing": (
         "m", "MANIFEST CSV",
         {"1": "1", "m": manifest(("no", False), ("1", True), ("never", None))}, [1]),
-    "an entry is a whole key, and counts as often as it stands there": (
+    "an entry is a complete key, and is loaded once per entry": (
         "m", "CSV MANIFEST", {"1": "1", "10": "10", "m": manifest(("1", True), ("1", True))},
         [1, 1]),
-    "a manifest that UNLOAD wrote says more": (
+    "a manifest that UNLOAD wrote has more fields": (
         "m", "CSV MANIFEST",
         {"1": "1", "m": '{"entries":[{"url":"s3://{bucket}/1","meta":{"content_length":1}}],'
                         '"author":{"name":"Amazon Redshift"}}'}, [1]),
-    "a manifest of packed files with headers": (
+    "a manifest of compressed files with headers": (
         "m", "CSV MANIFEST GZIP IGNOREHEADER 1",
         {"1": gzip.compress(b"id\n1\n"), "2": gzip.compress(b"id\n2\n"),
          "m": manifest(("2", True), ("1", True))}, [1, 2]),
@@ -164,8 +164,8 @@ def test_copy_appends_and_reports_the_number_of_rows(redshift):
     redshift.copy("t")
     redshift.copy("t")
     assert redshift.sql("SELECT id FROM t ORDER BY 1") == [(1,), (1,), (2,), (2,)]
-    told = "INFO:  Load into table 't' completed, 2 record(s) loaded successfully.\n"
-    assert redshift.connection.notices[-1] == told
+    message = "INFO:  Load into table 't' completed, 2 record(s) loaded successfully.\n"
+    assert redshift.connection.notices[-1] == message
 
 
 def test_noload_checks_the_files_and_loads_nothing(redshift):

@@ -115,12 +115,12 @@ def test_an_item_that_cannot_be_loaded_is_recorded(products, item, column, words
     fill(products, item)
     error = products.fails(statement(products, "READRATIO 50"))
     assert "Load into table 'products' failed" in str(error)
-    [(source, found, told)] = products.sql(
+    [(source, found, message)] = products.sql(
         "SELECT trim(file_name), trim(column_name), trim(error_message) FROM sys_load_error_detail"
         " WHERE query_id = pg_last_copy_id()"
     )
     assert (source, found) == (f"dynamodb://{products.schema}", column)
-    assert words in told
+    assert words in message
 
 
 @pytest.mark.parametrize(

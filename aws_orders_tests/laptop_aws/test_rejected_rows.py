@@ -195,10 +195,10 @@ def test_fewer_errors_than_maxerror_load_the_good_rows_and_list_the_bad(orders, 
     assert ids(orders) == [*range(bad + 1, 11)]
     assert orders.sql("SELECT pg_last_copy_count()") == [(10 - bad,)]
     assert len(orders.sql(DETAIL)) == bad
-    told = "".join(orders.connection.notices)
-    assert f"Load into table 'orders' completed, {10 - bad} record(s) loaded successfully." in told
-    assert f"Load into table 'orders' completed, {bad} record(s) could not be loaded." in told
-    assert "Check 'stl_load_errors' system table for details." in told or "sys_load_error" in told
+    infos = "".join(orders.connection.notices)
+    assert f"Load into table 'orders' completed, {10 - bad} record(s) loaded successfully." in infos
+    assert f"Load into table 'orders' completed, {bad} record(s) could not be loaded." in infos
+    assert "Check 'stl_load_errors' system table for details." in infos or "sys_load_error" in infos
 
 
 @pytest.mark.parametrize(("allowed", "bad"), [(0, 1), (1, 1), (2, 2), (3, 7)])

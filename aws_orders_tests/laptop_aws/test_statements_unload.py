@@ -57,11 +57,11 @@ def test_an_option_that_is_not_supported_is_named_in_the_error(redshift, option)
     ],
 )
 def test_invalid_options_are_rejected(redshift, options, words):
-    told = error_of(
+    message = error_of(
         redshift, f"UNLOAD ('SELECT 1') TO 's3://{{bucket}}/out/p_' IAM_ROLE default {options}"
     )
-    assert words in told
-    assert "secret" not in told.split("LINE 1")[0]
+    assert words in message
+    assert "secret" not in message.split("LINE 1")[0]
 
 
 @pytest.mark.parametrize(

@@ -95,8 +95,8 @@ def test_unload_reports_the_number_of_rows(beans):
     assert beans.sql("SELECT pg_last_unload_count()") == [(0,)]
     beans.unload("SELECT * FROM beans", "CSV HEADER PARALLEL OFF")
     assert beans.sql("SELECT pg_last_unload_count()") == [(3,)]
-    told = "INFO:  UNLOAD completed, 3 record(s) unloaded successfully.\n"
-    assert beans.connection.notices[-1] == told
+    message = "INFO:  UNLOAD completed, 3 record(s) unloaded successfully.\n"
+    assert beans.connection.notices[-1] == message
 
 
 @pytest.mark.parametrize("options", ["CSV", "CSV PARALLEL ON", "CSV HEADER PARALLEL TRUE GZIP"])

@@ -14,14 +14,14 @@ BEANS = "id int, name varchar(20), price decimal(8,2)"
 NOTES = "id int, name varchar(20), note varchar(20) DEFAULT 'none'"
 # Columns, options, a file, rows.
 EXAMPLES = {
-    "without ROUNDEC decimals are cut off, towards zero": (
+    "without ROUNDEC decimals are truncated": (
         BEANS, "CSV", "1,a,20.259\n2,b,-20.259\n3,c,5\n4,d,0.999\n5,e,.5\n6,f,\n7,g,+1000.\n",
         [(1, "a", D("20.25")), (2, "b", D("-20.25")), (3, "c", D(5)), (4, "d", D("0.99")),
          (5, "e", D("0.5")), (6, "f", None), (7, "g", D(1000))]),
     "ROUNDEC rounds them": (
         BEANS, "CSV ROUNDEC", "1,a,20.259\n2,b,-20.259\n3,c,20.254\n4,d,0.005\n",
         [(1, "a", D("20.26")), (2, "b", D("-20.26")), (3, "c", D("20.25")), (4, "d", D("0.01"))]),
-    "empty fields are NULL where the type has no empty value; \\N is NULL": (
+    "empty fields are NULL if the type has no empty value; \\N is NULL": (
         NOTES, "CSV", ",,\n2,\\N,x\n\\N,a,\\N\n",
         [(2, None, "x"), (None, "", ""), (None, "a", None)]),
     "EMPTYASNULL": (
@@ -58,7 +58,7 @@ EXAMPLES = {
         "a bigint, b int", "CSV", "9223372036854775807,1\n-9223372036854775808,2\n"
         "1729384756473829102,3\n",
         [(-(2**63), 2), (1729384756473829102, 3), (2**63 - 1, 1)]),
-    "without ROUNDEC a number of 38 digits is cut off, too": (
+    "without ROUNDEC a number of 38 digits is truncated too": (
         "id int, a decimal(38,2)", "CSV", "1,123456789012345678901234567890123456.789\n2,.999\n",
         [(1, D("123456789012345678901234567890123456.78")), (2, D("0.99"))]),
     "floating-point numbers may have an exponent": (
