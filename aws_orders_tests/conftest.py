@@ -76,11 +76,11 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[local_stack.Stac
     """Start the laptop's AWS, and point this process's AWS clients at it."""
     with local_stack.running(tmp_path_factory.mktemp("state")) as (running, children):
         local_stack.wait_ready(running, children)
-        environment = running.environment("", "")
-        # Definitions read what this test sets, not what an earlier test left in the environment.
+        environment = running.environment()
+        # Definitions read what a test says, not what an earlier one left in the environment.
         clients = {name: value for name, value in environment.items() if name.startswith("AWS_")}
         before = dict(os.environ)
-        os.environ.update({n: v for n, v in clients.items() if not n.startswith("AWS_ORDERS")})
+        os.environ.update(clients)
         yield running
         os.environ.clear()
         os.environ.update(before)
@@ -213,7 +213,7 @@ class Platform:
 def platform(stack: local_stack.Stack, tmp_path: Path) -> Iterator[Platform]:
     """Return a new platform for this test; each of its two feeds has three rows."""
     name = f"t{uuid.uuid4().hex[:12]}"
-    environment = stack.environment("", "")
+    environment = stack.environment()
     redshift = RedshiftResource(
         host="127.0.0.1",
         port=stack.redshift_port,

@@ -273,7 +273,7 @@ def test_a_dead_child_ends_the_stack_with_an_error(tmp_path: Path) -> None:
         wait_for_line(process, "Ctrl-C ends it")
         postmaster = (tmp_path / "postgres" / "postmaster.pid").read_text().split()[0]
         os.kill(int(postmaster), signal.SIGKILL)
-        assert "ended by itself" in wait_for_line(process, "aws-orders:")
+        assert "ended unexpectedly" in wait_for_line(process, "aws-orders:")
         assert process.wait() == 1
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import boto3
 import pytest
 
+from aws_orders.cli import laptop
 from aws_orders.definitions import build_defs
 from aws_orders.doctor import aws, examine
 from aws_orders.doctor.findings import Finding, Status, carry_out
@@ -32,7 +33,7 @@ def examined(
 ) -> Iterator[Platform]:
     """Return a platform that the environment describes, as `aws-orders env` would."""
     settings = platform.settings
-    environment = stack.environment(settings.products_feed, settings.orders_feed) | {
+    environment = laptop.environment(stack, settings.products_feed, settings.orders_feed) | {
         "AWS_ORDERS_BUCKET": settings.bucket,
         "AWS_ORDERS_PRODUCTS_TABLE": settings.products_table,
         "REDSHIFT_SCHEMA": platform.redshift.schema_name,

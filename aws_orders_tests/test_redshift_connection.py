@@ -33,7 +33,7 @@ def aws(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[servers.Aws]:
 
 @pytest.fixture
 def password(stack: Stack) -> str:
-    return stack.environment("", "")["REDSHIFT_PASSWORD"]
+    return stack.environment()["REDSHIFT_PASSWORD"]
 
 
 def resource(**settings: Any) -> RedshiftResource:

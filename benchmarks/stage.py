@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from aws_orders.cli import laptop
 from aws_orders.config import Settings
 from aws_orders.resources.redshift.resource import RedshiftResource
-from laptop_aws.stack import FOREIGN, running, wait_ready
+from laptop_aws.stack import CONFLICTING, running, wait_ready
 
 PYTHON = sys.executable
 AWS_ORDERS = str(Path(sys.executable).with_name("aws-orders"))
@@ -27,7 +28,7 @@ HERE = Path(__file__).parent
 WRANGLER_HOME = HERE / ".venv"
 WRANGLER_NEEDS = ["awswrangler==3.17.1", "psycopg2-binary==2.9.13"]
 SAMPLING_SECONDS = 0.1
-KINDS = {"guard.py": "guards", "ministack": "S3, DynamoDB", "local.redshift": "Redshift"}
+KINDS = {"guard.py": "guards", "ministack": "S3, DynamoDB", "laptop_aws.redshift": "Redshift"}
 
 
 @contextmanager
@@ -45,8 +46,10 @@ def stack() -> Iterator[Path]:
     """
     with directory() as place, running(place / "state") as (found, children):
         wait_ready(found, children)
-        with patch.dict(os.environ, found.environment("", "")):
-            for name in FOREIGN:
+        laptop.create_bucket(found)
+        laptop.dagster_home(place / "state").mkdir()
+        with patch.dict(os.environ, laptop.environment(found, "", "")):
+            for name in CONFLICTING:
                 os.environ.pop(name, None)
             yield place
 

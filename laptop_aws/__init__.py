@@ -1,4 +1,11 @@
-"""The laptop's AWS: stand-ins for S3, DynamoDB, SQS, SNS and Redshift, started and stopped.
+"""A local AWS: stand-ins for S3, DynamoDB, SQS, SNS and Redshift, without Docker or an account.
 
-The platform never imports this; it reaches the stand-ins as it reaches AWS, by the environment.
+    stack         a state directory, its two ports, and the environment for clients
+    processes     the child processes, each under a guard that stops it
+    foreground    running a stack in a terminal until Ctrl-C
+    postgres      PostgreSQL's programs and settings
+    redshift/     the relay that makes PostgreSQL answer like Redshift
+
+Start it with ``python -m laptop_aws --state DIR``. It works with any AWS client; it does not know
+which application uses it. See docs/laptop-aws.md.
 """

@@ -1,4 +1,4 @@
-"""Why the laptop's AWS cannot be started, found or removed: one error, one line for the user."""
+"""The error of the stack: one exception, with a message of one line for the user."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,16 +6,20 @@ from pathlib import Path
 
 
 class StackError(Exception):
-    """The stack cannot be started, found or removed; the message says what to do."""
+    """The stack cannot be started, found or deleted; the message says what to do."""
+
+
+class DirectoryError(StackError):
+    """A file in the state directory cannot be read or written."""
 
 
 @contextmanager
 def usable(state: Path) -> Iterator[None]:
-    """Report a file that cannot be read or written below `state` in one line, as a StackError."""
+    """Turn an OSError into a DirectoryError that names the file and suggests another directory."""
     try:
         yield
     except OSError as error:
-        raise StackError(
+        raise DirectoryError(
             f"{error.filename or state}: {error.strerror}. "
-            "Use a directory that you may write to: --state DIR, or make STATE=DIR."
+            "Choose a directory that you can write to, with --state DIR."
         ) from error

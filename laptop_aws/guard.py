@@ -1,8 +1,8 @@
-"""Run a command for as long as standard input stays open, then stop it.
+"""Run a command while standard input stays open, then stop it.
 
-The guard's standard input is a pipe that only its parent holds. However the parent ends, kill -9
-included, the pipe closes, and the guard stops the command with the signal that suits it. It runs
-as a script by path, on the standard library alone, so that it costs some milliseconds.
+The guard's standard input is a pipe that only its parent holds. When the parent ends, even by
+kill -9, the pipe closes, and the guard stops the command with the given signal. It runs as a script
+by path with the standard library only, so that it starts in milliseconds.
 
 Usage: python -I -S guard.py SIGNAL COMMAND [ARGUMENT ...]
 """
@@ -20,17 +20,17 @@ PR_SET_PDEATHSIG = 1
 
 
 def main() -> int:
-    """Run the command; return its exit status, or 0 where it was stopped."""
+    """Run the command; return its exit status, or 0 if the guard stopped it."""
     stop_signal, command = getattr(signal, sys.argv[1]), sys.argv[2:]
-    # Signals to the guard mean the same as the end of the pipe.
-    told, tell = os.pipe()
+    # A signal to the guard has the same effect as the end of the pipe.
+    stopped, stop = os.pipe()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: os.write(tell, b"x"))
+        signal.signal(number, lambda *_: os.write(stop, b"x"))
     exited, exit_ = os.pipe()
     signal.signal(signal.SIGCHLD, lambda *_: os.write(exit_, b"x"))
 
     def follow_guard() -> None:
-        # Where the kernel offers it, even a guard that is killed takes its command along.
+        # On Linux the kernel also stops the command if the guard itself is killed.
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, stop_signal)
 
@@ -38,8 +38,8 @@ def main() -> int:
         command, stdin=subprocess.DEVNULL, preexec_fn=follow_guard
     )
     while child.poll() is None:
-        ready, _, _ = select.select([0, told, exited], [], [])
-        if 0 in ready or told in ready:
+        ready, _, _ = select.select([0, stopped, exited], [], [])
+        if 0 in ready or stopped in ready:
             child.send_signal(stop_signal)
             with suppress(subprocess.TimeoutExpired):
                 child.wait(GRACE_SECONDS)

@@ -1,7 +1,6 @@
-"""Ports of 127.0.0.1, claimed for a child that listens only later.
+"""Ports of 127.0.0.1, reserved for a child process that listens later.
 
-Belongs here: that no two who start something at once, whichever user they are, get the same port.
-Who listens, and what ports are preferred, is the caller's business.
+Two stacks that start at the same time, even as different users, get different ports.
 """
 
 import socket
@@ -18,26 +17,26 @@ class NoPortError(Exception):
 
 @contextmanager
 def claimed(preferred: int) -> Iterator[int]:
-    """Claim a port for TCP: the first of `PORTS` from `preferred` on that is free; yield it.
+    """Reserve and yield the first free TCP port of the `PORTS` ports from `preferred`.
 
-    What claims it is the UDP port of the same number, which nobody else here uses: the kernel
-    gives it to one socket at a time, sees all users, and takes it back however its owner ends.
-    Keep clear of ports that the system hands out by itself (on Linux from 32768 on): until the
-    child listens, a connection could get one of these.
+    The UDP port of the same number, which is not used otherwise, is the reservation: the kernel
+    gives it to one socket at a time, across users, and releases it when the process ends. Use
+    ports below the ephemeral range (on Linux from 32768): until the child listens, an outgoing
+    connection could take a port of that range.
 
     Raises:
-        NoPortError: none is free.
+        NoPortError: no port of the range is free.
     """
     with ExitStack() as claim:
         for port in range(preferred, preferred + PORTS):
-            with suppress(OSError), ExitStack() as unless_claimed:
-                holder = unless_claimed.enter_context(socket.socket(type=socket.SOCK_DGRAM))
+            with suppress(OSError), ExitStack() as attempt:
+                holder = attempt.enter_context(socket.socket(type=socket.SOCK_DGRAM))
                 holder.bind((_HOST, port))
                 with socket.socket() as probe:
-                    # As servers do: a port whose connections have just ended is free.
+                    # As servers do: a port in TIME_WAIT is free.
                     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                     probe.bind((_HOST, port))
-                claim.push(unless_claimed.pop_all())
+                claim.push(attempt.pop_all())
                 break
         else:
             last = preferred + PORTS - 1

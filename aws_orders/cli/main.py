@@ -11,29 +11,20 @@ import gc
 import json
 import os
 import shlex
-import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
-from types import FrameType
 from typing import NoReturn
 
-from aws_orders.errors import DataError
+from aws_orders.cli.laptop import create_bucket, dagster_home, environment
 from aws_orders.resources.locations import is_url
-from laptop_aws.errors import StackError, usable
-from laptop_aws.stack import (
-    FOREIGN,
-    Stack,
-    dagster_home,
-    find,
-    forget,
-    guarded,
-    running,
-    wait_ready,
-)
+from laptop_aws import foreground
+from laptop_aws.errors import DirectoryError, StackError, usable
+from laptop_aws.processes import guarded
+from laptop_aws.stack import CONFLICTING, Stack, delete, find, running, wait_ready
 
 PROJECT = Path(__file__).parent.parent.parent
 SAMPLES = Path(__file__).parent.parent / "samples"
@@ -43,22 +34,17 @@ DEFAULT_STATE = ".aws_orders"
 def main() -> NoReturn:
     """Run the command line; exit 0 where it did what it was asked."""
     options = _parser().parse_args()
-    # SIGTERM unwinds as Ctrl-C does: whatever was started is stopped. A shell starts background
-    # jobs with SIGINT ignored; here it means the same everywhere.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _exit)
+    foreground.exit_on_signals()
     try:
         sys.exit(options.command(options))
-    except (DataError, StackError) as error:
+    except DirectoryError as error:
+        sys.exit(f"aws-orders: {error} With make: make STATE=DIR.")
+    except StackError as error:
         sys.exit(f"aws-orders: {error}")
     except BrokenPipeError:
         # Whoever read our output has enough of it; Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-
-
-def _exit(number: int, _frame: FrameType | None) -> NoReturn:
-    sys.exit(128 + number)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -131,6 +117,7 @@ def _run(options: argparse.Namespace) -> int:
 
             progress.preload()
         wait_ready(stack, children)
+        create_bucket(stack)
         line = progress.ignore if options.json else progress.print_line
         progress.recover(fresh_stack=bool(children))
         summary = progress.refresh(line, options.max_delete_share, force=options.force)
@@ -165,6 +152,7 @@ def _dev(options: argparse.Namespace) -> int:
         from aws_orders.cli import progress
 
         wait_ready(stack, children)
+        create_bucket(stack)
         progress.recover(fresh_stack=bool(children))
         # On a laptop files should show up by themselves; on AWS somebody decides to start that.
         os.environ.setdefault("AWS_ORDERS_SENSORS", "running")
@@ -190,21 +178,13 @@ def _serves(port: int) -> bool:
         return False
 
 
-def _stack(options: argparse.Namespace) -> int:
-    with running(options.state) as (stack, children):
-        if not children:
-            raise StackError(f"A stack runs on {options.state} already.")
-        wait_ready(stack, children)
-        print(
-            f"S3, DynamoDB, SQS, SNS: http://127.0.0.1:{stack.aws_port}\n"
-            f"Redshift:               127.0.0.1:{stack.redshift_port}\n"
-            f'In another terminal:    eval "$(aws-orders env{_state_option(options.state)})"\n'
-            "Ctrl-C ends it.",
-            flush=True,
-        )
-        while all(child.poll() is None for child in children):
-            time.sleep(0.5)
-        raise StackError(f"A part of the stack ended by itself; see {options.state / 'logs'}.")
+def _stack(options: argparse.Namespace) -> NoReturn:
+    def prepare(stack: Stack) -> str:
+        create_bucket(stack)
+        command = f"aws-orders env{_state_option(options.state)}"
+        return f'In another terminal:    eval "$({command})"\n'
+
+    foreground.run(options.state, prepare)
 
 
 def _env(options: argparse.Namespace) -> int:
@@ -216,14 +196,14 @@ def _env(options: argparse.Namespace) -> int:
         )
     _link_instance(options.state)
     samples = (str(SAMPLES / "products.csv"), str(SAMPLES / "orders.csv"))
-    for name, value in stack.environment(*samples).items():
+    for name, value in environment(stack, *samples).items():
         print(f"export {name}={shlex.quote(value)}")
     return 0
 
 
 def _reset(options: argparse.Namespace) -> int:
-    forgot = forget(options.state)
-    print(f"{options.state} is gone." if forgot else f"There is no {options.state}.")
+    deleted = delete(options.state)
+    print(f"Deleted {options.state}." if deleted else f"There is no {options.state}.")
     return 0
 
 
@@ -247,10 +227,10 @@ def _state_option(state: Path) -> str:
 
 def _enter(stack: Stack, *feeds: str) -> None:
     """Make this process, and those that it starts, use the stack."""
-    for name in FOREIGN:
+    for name in CONFLICTING:
         os.environ.pop(name, None)
     samples = (str(SAMPLES / "products.csv"), str(SAMPLES / "orders.csv"))
-    os.environ.update(stack.environment(*(feeds or samples)))
+    os.environ.update(environment(stack, *(feeds or samples)))
     _link_instance(Path(stack.state))
 
 
@@ -260,5 +240,6 @@ def _link_instance(state: Path) -> None:
     if not source.exists():
         raise StackError(f"There is no {source}: run aws-orders from a clone, installed with -e.")
     with usable(state):
+        link.parent.mkdir(exist_ok=True)
         link.unlink(missing_ok=True)
         link.symlink_to(source)

@@ -20,6 +20,7 @@ import dagster as dg
 import pytest
 from dagster._core.launcher import LaunchRunContext  # as the daemon makes it; it has no other name
 
+from aws_orders.cli import laptop
 from aws_orders_tests.conftest import Platform
 from aws_orders_tests.deploy.calls import Call, needs_of, recorded
 from aws_orders_tests.deploy.cloudformation import ACCOUNT, REGION
@@ -127,7 +128,7 @@ def launched(
     command = [str(Path(sys.executable).with_name("dagster")), "job", "launch", "-j", "refresh_all"]
     done = subprocess.run(
         [*command, "-m", "aws_orders.definitions"],
-        env={**os.environ, **stack.environment("a feed", ""), "DAGSTER_HOME": str(server)},
+        env={**os.environ, **laptop.environment(stack, "a feed", ""), "DAGSTER_HOME": str(server)},
         capture_output=True,
         text=True,
         check=False,

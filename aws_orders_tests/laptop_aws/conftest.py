@@ -1,4 +1,4 @@
-"""The laptop's Redshift for its tests: each has a schema, a bucket and a connection of its own."""
+"""The laptop's Redshift for tests: each test has a new schema, bucket and connection."""
 
 import os
 import subprocess
@@ -22,13 +22,13 @@ ROLE = "arn:aws:iam::123456789012:role/redshift"
 def wait_until(ready: Callable[[], Any], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not ready():
-        assert time.monotonic() < deadline, "it never came to that"
+        assert time.monotonic() < deadline, "the condition was never met"
         time.sleep(0.02)
 
 
 @dataclass
 class Workplace:
-    """A connection with a schema of its own, a bucket of its own, and the stack behind them.
+    """A connection with a new schema, a new bucket, and the stack behind them.
 
     `place` turns `{bucket}` in statements and in files that are put to S3 into the bucket's name.
     """
@@ -40,8 +40,8 @@ class Workplace:
     s3: Any
 
     def login(self) -> dict[str, Any]:
-        """Return what psycopg2 and redshift_connector need to connect."""
-        environment = self.stack.environment("", "")
+        """Return the login arguments of psycopg2 and redshift_connector."""
+        environment = self.stack.environment()
         return {
             "host": "127.0.0.1",
             "port": self.stack.redshift_port,
@@ -88,7 +88,7 @@ class Workplace:
         return f"s3://{self.bucket}/{key}"
 
     def copy(self, table: str, options: str = "CSV", key: str = "in/") -> None:
-        """COPY what stands under a key; `table` may have a column list."""
+        """COPY the objects under a key; `table` may have a column list."""
         self.sql(f"COPY {table} FROM '{self.url(key)}' IAM_ROLE '{ROLE}' {options}")
 
     def copy_fails(self, table: str, options: str = "CSV", key: str = "in/") -> str:

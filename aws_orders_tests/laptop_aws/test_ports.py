@@ -1,4 +1,4 @@
-"""Ports that are claimed for a child: no two claims meet, and none outlives its process."""
+"""Claimed ports: two claims never overlap, and a claim ends with its process."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ import pytest
 
 from laptop_aws import ports
 
-# Apart from what stacks prefer, below what the system hands out, and mostly another for each run.
+# Not the stacks' ports, below the ephemeral range, and usually different for each test run.
 FIRST = 20_000 + os.getpid() % 10 * 1_000
 
 CLAIM = """
@@ -36,7 +36,7 @@ def claimant(*arguments: str) -> "subprocess.Popen[str]":
     )
 
 
-def test_claims_of_many_threads_and_processes_never_meet() -> None:
+def test_claims_of_many_threads_and_processes_are_different() -> None:
     with ExitStack() as claims, ThreadPoolExecutor(8) as pool:
         others = [claims.enter_context(claimant(str(FIRST))) for _ in range(4)]
         found = list(pool.map(lambda _: claims.enter_context(ports.claimed(FIRST)), range(24)))
@@ -60,7 +60,7 @@ def test_a_claim_of_another_user_counts_and_ends_with_its_process(user: str) -> 
             assert ours == theirs
 
 
-def test_a_port_that_somebody_listens_on_is_not_given() -> None:
+def test_a_port_in_use_is_not_claimed() -> None:
     with ports.claimed(FIRST + 200) as port:
         pass
     with socket.create_server(("127.0.0.1", port)), ports.claimed(port) as ours:
@@ -76,11 +76,11 @@ def test_a_port_can_be_listened_on_while_it_is_claimed_and_again_soon_after() ->
         ):
             assert port == FIRST + 300
             served, _ = server.accept()
-            served.close()  # the server's side ends first, and its port waits for a minute
+            served.close()  # the server closes first, so its port is in TIME_WAIT for a minute
             assert client.recv(1) == b""
 
 
-def test_a_claim_is_not_passed_to_children() -> None:
+def test_child_processes_do_not_inherit_a_claim() -> None:
     with ports.claimed(FIRST + 400) as port:
         child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     with child, ports.claimed(port) as again:
@@ -89,7 +89,7 @@ def test_a_claim_is_not_passed_to_children() -> None:
         child.stdin.close()
 
 
-def test_a_range_without_a_free_port_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_range_without_a_free_port_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ports, "PORTS", 1)
     with (
         ports.claimed(FIRST + 500) as port,

@@ -1,11 +1,11 @@
-"""PostgreSQL's own programs, run for real."""
+"""PostgreSQL's real programs."""
 
 from laptop_aws import postgres
 
 
-def test_a_cluster_is_made_once_and_a_half_made_one_is_made_anew(tmp_path):
+def test_a_cluster_is_created_once_and_an_incomplete_one_is_replaced(tmp_path):
     data_dir = tmp_path / "deep" / "pgdata"
-    (tmp_path / "deep" / "pgdata.making" / "base").mkdir(parents=True)
+    (tmp_path / "deep" / "pgdata.incomplete" / "base").mkdir(parents=True)
     postgres.initialise(data_dir)
     made = (data_dir / "PG_VERSION").stat().st_mtime_ns
     assert (data_dir / "pg_hba.conf").read_text().splitlines() == [
@@ -17,7 +17,7 @@ def test_a_cluster_is_made_once_and_a_half_made_one_is_made_anew(tmp_path):
     assert (data_dir / "PG_VERSION").stat().st_mtime_ns == made
 
 
-def test_postgresql_listens_on_nothing_but_a_socket_in_its_data(tmp_path):
+def test_postgresql_listens_only_on_a_socket_in_its_data_directory(tmp_path):
     command = postgres.command(tmp_path)
     assert "--listen_addresses=" in command
     assert "--unix_socket_directories=." in command

@@ -1,21 +1,19 @@
 """The laptop's Redshift: a server that makes PostgreSQL answer as Redshift does.
 
-It stands between clients and a real PostgreSQL, and only rewrites statements on their way: COPY
-and UNLOAD become calls of procedures, which ask this server for data by way of named pipes. So
-transactions, both query protocols, cancelling and all other SQL are PostgreSQL's own work.
+It relays between clients and a real PostgreSQL and rewrites statements: COPY and UNLOAD become
+calls of procedures, which exchange data with this server through named pipes. PostgreSQL does the
+rest: transactions, both query protocols, cancelling, and all other SQL.
 
-    relay       clients' connections, byte by byte
+    relay       a session: bytes in both directions (handshake: its start; messages: the protocol)
     rewrite     Redshift's SQL to PostgreSQL's
-    tokens      SQL text to tokens
-    statements  the grammar of COPY and UNLOAD
-    system.sql  Redshift's procedures, views and functions in PostgreSQL
-    desk        what the procedures ask for, session by session
-    loading     files and items to what PostgreSQL's COPY reads
-    unloading   what PostgreSQL's COPY writes to files
-    parquet     Parquet files, for clients that know no other
-    storage     S3 and DynamoDB, as streams
-    bootstrap   the role, the database, and system.sql
+    tokens      SQL text to tokens (cursor: reading them one by one)
+    statements  COPY and UNLOAD to plans (options: their options)
+    plan        the plans, and the requests between the procedures and this server
+    channel     the pipes of a session, and the thread that serves its requests
+    loading     files and items to what PostgreSQL's COPY reads (csv_reader, values, parquet)
+    unloading   what PostgreSQL's COPY writes to files on S3
+    storage     S3 and DynamoDB as streams
+    bootstrap   the role, the database, and system/*.sql
 
-Nothing here knows the platform, its tables or Dagster. docs/redshift.md says what is supported,
-what is refused, and what differs from Redshift.
+docs/laptop-aws.md lists what is supported and what differs from Redshift.
 """

@@ -1,7 +1,4 @@
-"""``python -m laptop_aws.redshift``: start the laptop's Redshift on a running PostgreSQL.
-
-Belongs here: the command line and the order of starting. Does not belong here: anything else.
-"""
+"""``python -m laptop_aws.redshift``: serve Redshift's protocol on a running PostgreSQL."""
 
 import argparse
 import logging
@@ -20,7 +17,7 @@ log = logging.getLogger("redshift")
 
 
 def main() -> None:
-    """Wait for PostgreSQL, prepare it, and serve until told to stop."""
+    """Wait for PostgreSQL, prepare it, and serve until SIGTERM or SIGINT."""
     arguments = _arguments()
     logging.basicConfig(format="redshift: %(message)s", level=logging.INFO)
     logging.getLogger("botocore").setLevel(logging.WARNING)
@@ -29,7 +26,7 @@ def main() -> None:
     password = os.environ.get("REDSHIFT_PASSWORD")
     if not password:
         sys.exit("redshift: REDSHIFT_PASSWORD is not set")
-    # PostgreSQL's socket is opened by a relative path: see postgres.command().
+    # The path of PostgreSQL's socket is relative: see postgres.command().
     os.chdir(arguments.data_dir)
     wait_for_postgres(seconds=20)
     bootstrap(arguments.database, arguments.user, password)
@@ -50,13 +47,13 @@ def _arguments() -> argparse.Namespace:
 
 
 def _stop(signal_number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-    # Sessions end with their sockets, and PostgreSQL rolls back what they had open. An orderly
-    # exit would wait for the threads of a COPY that is under way.
+    # Sessions end with their sockets, and PostgreSQL rolls back their transactions. A normal exit
+    # would wait for the threads of a COPY in progress.
     os._exit(0)
 
 
 def _warm_up() -> None:
-    """Import boto3 and make its clients now, so that the first COPY does not wait for it."""
+    """Import boto3 and create its clients, so that the first COPY does not wait for that."""
     from laptop_aws.redshift import storage
 
     storage.s3()

@@ -1,7 +1,6 @@
-"""What the cluster holds before any client comes: the role, the database, Redshift's own names.
+"""Prepare PostgreSQL for clients: the role, the database, and Redshift's system objects.
 
-Belongs here: the owner's connections, few and short. Does not belong here: the platform's
-tables, and what the names mean (system.sql).
+Only here does the server connect as the cluster's owner. system/*.sql defines the objects.
 """
 
 import json
@@ -16,14 +15,28 @@ from psycopg2.extensions import cursor
 from psycopg2.sql import SQL, Identifier, Literal
 
 from laptop_aws.postgres import SUPERUSER
+from laptop_aws.redshift.plan import Verb
 
-_SYSTEM = Path(__file__).with_name("system.sql")
-# The data directory's path may be too long for a socket's.
+_SYSTEM = Path(__file__).with_name("system")
+# In this order: later files use the objects of earlier ones, and grants is last.
+FILES = (
+    "load_errors",
+    "channel",
+    "client_code",
+    "columns",
+    "rejected_rows",
+    "copy",
+    "unload",
+    "lengths",
+    "functions",
+    "grants",
+)
+# A socket's path is limited to 107 bytes, which the data directory's may exceed.
 _HERE = Path("/proc/self/cwd")
 
 
 def wait_for_postgres(seconds: float) -> None:
-    """Return as soon as PostgreSQL takes connections; raise TimeoutError when it never does."""
+    """Wait until PostgreSQL accepts connections; raise TimeoutError after ``seconds``."""
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -32,13 +45,13 @@ def wait_for_postgres(seconds: float) -> None:
         except psycopg2.OperationalError as failure:
             if time.monotonic() > deadline:
                 raise TimeoutError(
-                    f"PostgreSQL took no connection for {seconds:.0f} s"
+                    f"PostgreSQL accepted no connection for {seconds:.0f} s"
                 ) from failure
         time.sleep(0.01)
 
 
 def bootstrap(database: str, user: str, password: str) -> None:
-    """Create what is missing of role, database and system objects, and set the password."""
+    """Create the role, the database and the system objects if needed, and set the password."""
     role = Identifier(user)
     with _administrator("postgres") as admin:
         _create(admin, "SELECT FROM pg_roles WHERE rolname = %s", SQL("CREATE ROLE {}"), user)
@@ -49,11 +62,15 @@ def bootstrap(database: str, user: str, password: str) -> None:
         _create(admin, exists, SQL("CREATE DATABASE {}"), database)
         admin.execute(SQL("ALTER DATABASE {} OWNER TO {}").format(Identifier(database), role))
     with _administrator(database) as admin:
-        admin.execute(_SYSTEM.read_text())
+        verbs = SQL("CREATE TYPE redshift.verb AS ENUM ({});").format(
+            SQL(", ").join(map(Literal, Verb))
+        )
+        files = [_system(name) for name in FILES]
+        admin.execute("\n".join([_system("schema"), verbs.as_string(admin), *files]))
 
 
 def record(database: str, rows: list[dict[str, Any]]) -> None:
-    """Write load errors from outside the client's transaction, so that they survive it."""
+    """Insert load errors outside the client's transaction, so that its rollback keeps them."""
     with _administrator(database) as admin:
         admin.execute(
             "INSERT INTO redshift.load_errors SELECT *"
@@ -62,9 +79,13 @@ def record(database: str, rows: list[dict[str, Any]]) -> None:
         )
 
 
+def _system(name: str) -> str:
+    return (_SYSTEM / f"{name}.sql").read_text()
+
+
 @contextmanager
 def _administrator(database: str) -> Iterator[cursor]:
-    """Connect as the cluster's owner, in autocommit."""
+    """Yield a cursor of the cluster's owner, in autocommit mode."""
     host = str(_HERE if _HERE.exists() else Path.cwd())
     with closing(
         psycopg2.connect(host=host, port=5432, user=SUPERUSER, dbname=database, sslmode="disable")

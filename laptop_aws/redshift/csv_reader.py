@@ -1,10 +1,10 @@
-"""CSV as Redshift reads it: records one by one, and a fast check for PostgreSQL's own reader.
+"""CSV as Redshift reads it: record by record, and a fast check for PostgreSQL's own reader.
 
-What a record is follows RFC 4180 and AWS's page on COPY's CSV parameter. A quote opens a field
-or closes it; anything else is malformed, and a malformed record ends at the first line feed
-after its fault. So no row is lost in a field of another row.
+Records follow RFC 4180 and AWS's page on COPY's CSV parameter. A quote opens a field or closes
+it; a quote anywhere else makes the record malformed. A malformed record ends at the first line
+feed after its fault, so that it never contains another row.
 
-What the fields mean is in values.py; where the bytes come from, in storage.py.
+`values` converts the fields; `storage` reads the bytes.
 https://docs.aws.amazon.com/redshift/latest/dg/copy-parameters-data-format.html
 """
 
@@ -30,36 +30,36 @@ csv.field_size_limit(MAX_RECORD)
 
 @dataclass(slots=True)
 class Record:
-    """A well-formed record; bytes that are no UTF-8 are surrogates, as in `surrogateescape`."""
+    """A well-formed record; bytes that are not UTF-8 are surrogates (`surrogateescape`)."""
 
     line: int
-    """The physical line of its first character."""
+    """The physical line of its first character, from 1."""
     raw: str
-    """The record as the file has it, without its line end."""
+    """The record as it is in the file, without its line end."""
     fields: list[str]
 
 
 @dataclass(slots=True)
 class Malformed:
-    """What stands where a record should be, up to the end of the line with the fault."""
+    """A malformed record, up to the end of the line with the fault."""
 
     line: int
     raw: str
     field: int
-    """The field with the fault, counted from 1."""
+    """The number of the field with the fault, from 1."""
     value: str
     """That field, up to the fault."""
     position: int
-    """How many bytes of the field come before the fault."""
+    """The number of bytes of the field before the fault."""
     code: int
     """https://docs.aws.amazon.com/redshift/latest/dg/r_Load_Error_Reference.html"""
     reason: str
 
 
 class Grammar:
-    """The regular expressions of one delimiter and one quote character.
+    """The regular expressions for one delimiter and one quote character.
 
-    Possessive quantifiers (`*+`) keep each match linear in the bytes that it reads.
+    Possessive quantifiers (`*+`) make each match linear in the number of bytes.
     """
 
     def __init__(self, delimiter: str, quote: str) -> None:
@@ -80,7 +80,7 @@ class Grammar:
             rb"%(ws)s*+" % names + content + rb"%(ws)s*+" % names + end
             + rb"|([^%(d)s%(q)s\r\n]*+)" % names + end
         )  # fmt: skip
-        # Whole records that PostgreSQL reads the same way: no white space around quotes.
+        # Whole records that PostgreSQL reads the same way: without white space around quotes.
         self.same_records = re.compile(
             rb"(?:(?:[^%(q)s\r\n]++|(?<![^%(d)s\n])%(q)s[^%(q)s]*+(?:%(q)s%(q)s[^%(q)s]*+)*+%(q)s"
             rb"(?=[%(d)s\r\n]))*+\r?+\n)*+" % names
@@ -88,28 +88,28 @@ class Grammar:
 
 
 class ReadDifferentlyError(Exception):
-    """PostgreSQL would read this file differently from Redshift, or may do so."""
+    """PostgreSQL reads this file differently from Redshift, or may do so."""
 
 
 def same_for_postgres(
     chunks: Iterable[bytes], grammar: Grammar, limit: int = MAX_RECORD
 ) -> Iterator[bytes]:
-    """Yield the bytes again, in whole records, as long as PostgreSQL reads them as Redshift does.
+    """Yield the bytes in whole records, as long as PostgreSQL reads them as Redshift does.
 
-    PostgreSQL takes a quote within an unquoted field for the start of quotes that may end many
-    lines later, keeps white space around quotes, and takes a lone CR for a line end. Chunks
-    without a quote cost two counts of bytes; with one, a regular expression that runs over all
-    whole records. A fault is not looked for: a record that never becomes whole is held until
-    that is too long or the file ends.
+    In PostgreSQL, a quote in an unquoted field starts a quoted part that may end many lines
+    later, white space around quotes is data, and a lone CR ends a line. A chunk without quotes
+    costs two byte counts, a chunk with quotes one regular expression over its whole records.
+    Faults are not searched for: an incomplete record is kept until it is too long or the file
+    ends.
 
     Args:
         chunks: The file's bytes, without a byte order mark.
-        grammar: Of the file.
-        limit: How much may be held, in bytes; at most the longest record. Records that are up to
-            a chunk shorter may also be refused.
+        grammar: The grammar of the file.
+        limit: The most bytes to keep, at most the longest record. A record up to one chunk
+            shorter may also raise.
 
     Raises:
-        ReadDifferentlyError: the file is to be read record by record; what was yielded is void.
+        ReadDifferentlyError: read the file record by record and discard what was yielded.
     """
     held, line_end = b"", b"\n"
     for chunk in chunks:
@@ -132,7 +132,7 @@ def _whole_records(data: bytes, grammar: Grammar) -> int:
         return match.end() if match else 0
     end = data.rfind(b"\n") + 1
     if data.count(b"\r", 0, end) != data.count(b"\r\n", 0, end):
-        raise ReadDifferentlyError("a carriage return ends no line")
+        raise ReadDifferentlyError("a carriage return is not part of a line end")
     return end
 
 
@@ -140,7 +140,7 @@ def _whole_records(data: bytes, grammar: Grammar) -> int:
 
 
 class _Window:
-    """The part of a file that is held: at the start of a record always all of the longest one."""
+    """The part of a file in memory; at the start of a record it can hold the longest record."""
 
     def __init__(self, chunks: Iterable[bytes], limit: int) -> None:
         self._chunks = iter(chunks)
@@ -150,7 +150,7 @@ class _Window:
         self.ended = False
 
     def fill(self) -> bool:
-        """Read on where less is held than a record may need; return whether anything is left."""
+        """Read more if the longest record might not fit; return whether any bytes are left."""
         size = len(self.data) - self.at
         if not self.ended and size <= self._limit + len(b"\r\n"):
             parts = [self.data[self.at :]]
@@ -163,7 +163,7 @@ class _Window:
         return size > 0
 
     def skip_line(self, start: int) -> None:
-        """Go on behind the first line feed from `start`, or at the end of the file."""
+        """Move behind the first line feed from `start`, or to the end of the file."""
         self.at = self.data.find(b"\n", start) + 1
         while not self.at and not self.ended:
             self.data = next(self._chunks, b"")
@@ -176,11 +176,11 @@ class _Window:
 def records(
     chunks: Iterable[bytes], grammar: Grammar, line: int = 1, limit: int = MAX_RECORD
 ) -> Iterator[Record | Malformed]:
-    """Yield what stands in a file, record by record; at most twice the longest one is held.
+    """Yield the records of a file; at most twice the longest record is in memory.
 
     Args:
-        chunks: The file's bytes, without a byte order mark and the lines to ignore.
-        grammar: Of the file.
+        chunks: The file's bytes, without a byte order mark and the ignored header lines.
+        grammar: The grammar of the file.
         line: The number of the first line.
         limit: The longest record, in bytes.
     """
@@ -211,7 +211,7 @@ def _text(data: bytes) -> str:
 
 
 def _well_formed(data: bytes, grammar: Grammar, line: int) -> Iterator[Record]:
-    """Yield records that are known to be well-formed, by Python's reader, which is lenient."""
+    """Yield records that are known to be well-formed, with Python's lenient reader."""
     lines = io.StringIO(_text(data), newline="\n").readlines()
     reader = csv.reader(lines, delimiter=grammar.delimiter, quotechar=grammar.quote.decode())
     done = 0
@@ -223,7 +223,7 @@ def _well_formed(data: bytes, grammar: Grammar, line: int) -> Iterator[Record]:
 
 @dataclass(slots=True)
 class _Fault:
-    """The number of the field with a record's first fault, where it starts, and what is wrong."""
+    """The first fault of a record: the field's number and start, and the error's code and text."""
 
     number: int
     start: int
@@ -233,9 +233,9 @@ class _Fault:
 def _fields(
     grammar: Grammar, data: bytes, start: int, last: int
 ) -> tuple[list[bytes] | _Fault, int]:
-    """Return the fields of a record and where it ends, or its fault and where that is.
+    """Return the fields of a record and its end, or its fault and the position of the fault.
 
-    The record must end at `last`, and quotes be closed before.
+    The record must end at `last` or before, and its quotes must be closed before.
     """
     fields: list[bytes] = []
     at = start
@@ -254,10 +254,10 @@ def _fields(
 
 
 def _fault(grammar: Grammar, data: bytes, at: int, last: int) -> int:
-    """Return where the field that starts at `at` has its fault: the character that is wrong.
+    """Return the position of the wrong character in the field that starts at `at`.
 
-    For quotes that are not closed before `last` it is the opening one: what follows may be
-    other records.
+    For a quote that is not closed before `last`, it is the opening quote, because the following
+    text may be other records.
     """
     opening = _end(grammar.blanks, data, at)
     if not data.startswith(grammar.quote, opening):

@@ -1,15 +1,15 @@
-"""The exceptions that reach a client. Only they belong here."""
+"""The exceptions that reach a client, and their SQLSTATEs."""
 
 NOT_SUPPORTED = "0A000"
 SYNTAX = "42601"
 ACTIVE_TRANSACTION = "25001"
 INVALID_VALUE = "22023"
 BAD_FILE = "22P04"
-"""A file that PostgreSQL's own COPY could not be given as it is."""
+"""The file must be read row by row: PostgreSQL would read it differently."""
 
 
 class RedshiftError(Exception):
-    """A statement failed; the client is told so and its session goes on."""
+    """A statement failed; the client gets this error and its session continues."""
 
     def __init__(self, message: str, sqlstate: str = "XX000"):
         super().__init__(message)
@@ -18,7 +18,7 @@ class RedshiftError(Exception):
 
 
 class SqlSyntaxError(RedshiftError):
-    """The text is not SQL, or not a COPY or UNLOAD that Redshift would take."""
+    """The text is not SQL, or not a COPY or UNLOAD that Redshift accepts."""
 
     def __init__(self, message: str):
         super().__init__(message, SYNTAX)

@@ -1,8 +1,8 @@
-"""What COPY loads: files and items, as the bytes that PostgreSQL's own COPY reads.
+"""What COPY loads: files and DynamoDB items, as bytes that PostgreSQL's own COPY reads.
 
-A file is handed over as it is where PostgreSQL reads it as Redshift does, and row by row
-otherwise. How a file is split into records is in csv_reader.py, what a field may hold in
-values.py, whether it fits its column and what happens to a row that does not in system.sql.
+A file that PostgreSQL reads as Redshift does is passed on unchanged, any other row by row.
+`csv_reader` splits a file into records and `values` converts their fields;
+system/rejected_rows.sql finds rows that do not fit the table.
 """
 
 import json
@@ -19,34 +19,34 @@ from laptop_aws.redshift.csv_reader import (
     same_for_postgres,
 )
 from laptop_aws.redshift.errors import BAD_FILE, RedshiftError
-from laptop_aws.redshift.statements import Copy
-from laptop_aws.redshift.values import Clean, Column, FieldError, PostgresOnly, cleaner
+from laptop_aws.redshift.plan import Column, Copy
+from laptop_aws.redshift.values import Clean, FieldError, PostgresOnly, cleaner
 
 CHUNK = 256 * 1024
 _BATCH = 1000
 _BOM = b"\xef\xbb\xbf"
 _NULL_MARK = b"\\N"
-_RAW_LENGTH = 1024  # as long as STL_LOAD_ERRORS keeps of a line
+_RAW_LENGTH = 1024  # the part of a line that STL_LOAD_ERRORS keeps
 
 
-# --- Files as they are --------------------------------------------------------------------------
+# --- Unchanged files ----------------------------------------------------------------------------
 
 
 def file_pieces(copy: Copy, columns: Sequence[Column]) -> Iterator[bytes]:
     """Yield the files' rows as one stream of CSV.
 
     Raises:
-        RedshiftError: with BAD_FILE, where PostgreSQL would read them otherwise than Redshift.
+        RedshiftError: with BAD_FILE, if PostgreSQL would read a file differently from Redshift.
     """
     postgres_only = PostgresOnly(columns, copy.delimiter, copy.quote)
     for url, content in _contents(copy):
         if copy.parquet:
             yield from parquet.csv_pieces(url, content, copy.delimiter)
         else:
-            yield from _rows_as_they_are(copy, content, postgres_only)
+            yield from _unchanged_rows(copy, content, postgres_only)
 
 
-def _rows_as_they_are(
+def _unchanged_rows(
     copy: Copy, content: storage.Content, postgres_only: PostgresOnly
 ) -> Iterator[bytes]:
     chunks = _without_header(_chunks(content), copy.ignore_header)
@@ -55,7 +55,7 @@ def _rows_as_they_are(
             if copy.null_as and _NULL_MARK in rows:
                 raise ReadDifferentlyError(r"a field may be \N, which is NULL")
             if postgres_only.found_in(rows):
-                raise ReadDifferentlyError("a field may hold what is a value to PostgreSQL alone")
+                raise ReadDifferentlyError("a field may have a value that only PostgreSQL accepts")
             yield rows
     except ReadDifferentlyError as reason:
         raise RedshiftError(str(reason), BAD_FILE) from reason
@@ -119,25 +119,25 @@ def _files(copy: Copy) -> Iterator[tuple[str, bool]]:
 
 @dataclass(slots=True)
 class _Row:
-    """A row as it was found, and what is wrong with it as a whole or, so far, with a field."""
+    """A row, its position, and the first fault found in it."""
 
     file: str
     line: int
     raw: str
     fields: Sequence[str | None]
     fault: int | None = None
-    """Which field, counted from 1; 0 for the row."""
+    """The number of the faulty field, from 1; 0 means the whole row."""
     code: int | None = None
     reason: str | None = None
     position: int = 0
-    """Where in the field."""
+    """The position of the fault in the field."""
 
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
 def row_pieces(copy: Copy, columns: Sequence[Column]) -> Iterator[bytes]:
-    """Yield the rows in PostgreSQL's text format, each with where it was found and its fault."""
+    """Yield the rows in PostgreSQL's text format, each with its position and its fault."""
     from_table = copy.source.startswith("dynamodb://")
     found = _items(copy, columns) if from_table else _csv_rows(copy, len(columns))
     cleaners = [cleaner(copy, column) for column in columns]
@@ -188,8 +188,8 @@ def _malformed(url: str, found: Malformed, columns: int) -> _Row:
 
 
 def _items(copy: Copy, columns: Sequence[Column]) -> Iterator[_Row]:
-    """Yield DynamoDB's items; attributes go to columns by name, whatever its case."""
-    names = [column["name"].lower() for column in columns]
+    """Yield the table's items; attributes match columns by name, ignoring case."""
+    names = [column.name.lower() for column in columns]
     table, line = copy.source.removeprefix("dynamodb://"), 0
     for page in storage.scan(table, copy.region):
         for item in page:
@@ -215,7 +215,7 @@ _MISSING = {"S": ""}
 
 
 def _cleaned(row: _Row, cleaners: Sequence[Clean]) -> _Row:
-    """Return the row with each field as its column takes it, or with the first fault found."""
+    """Return the row with converted fields, or with the first fault found."""
     if row.fault is None and len(row.fields) != len(cleaners):
         few = len(row.fields) < len(cleaners)
         row.fault, row.code = 0, 1214 if few else 1202
@@ -226,11 +226,11 @@ def _cleaned(row: _Row, cleaners: Sequence[Clean]) -> _Row:
     for number, (field, clean) in enumerate(zip(row.fields, cleaners, strict=True), 1):
         try:
             fields.append(field if field is None else clean(field))
-        except FieldError as wrong:
+        except FieldError as error:
             fields.append(_printable(field or ""))
             if row.fault is None:
-                row.fault, row.position = number, wrong.position
-                row.code, row.reason = wrong.code, wrong.reason
+                row.fault, row.position = number, error.position
+                row.code, row.reason = error.code, error.reason
     row.fields, row.raw = fields, _printable(row.raw)
     return row
 

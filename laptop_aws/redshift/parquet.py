@@ -1,7 +1,6 @@
-"""Parquet files to CSV and back, for clients such as awswrangler that speak nothing else.
+"""Parquet files to CSV and back, for clients such as awswrangler.
 
-Belongs here: every use of pyarrow, which whoever wants this brings along: awswrangler depends on
-it, the laptop's AWS does not. Does not belong here: anything about CSV files.
+Only this module uses pyarrow, which is not a dependency: awswrangler installs it.
 """
 
 import importlib
@@ -11,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from laptop_aws.redshift.errors import NOT_SUPPORTED, RedshiftError
+from laptop_aws.redshift.plan import Column
 
 if TYPE_CHECKING:
     from laptop_aws.redshift.storage import Content
@@ -20,7 +20,7 @@ _CHUNK = 1024 * 1024
 
 
 def csv_pieces(url: str, content: "Content", delimiter: str) -> Iterator[bytes]:
-    """Yield a file's rows as CSV, in which only NULL is empty and unquoted."""
+    """Yield a file's rows as CSV; a field is empty and unquoted only for NULL."""
     pyarrow = _pyarrow()
     options = pyarrow.csv.WriteOptions(include_header=False, delimiter=delimiter)
     with tempfile.TemporaryFile() as file:
@@ -36,14 +36,14 @@ def csv_pieces(url: str, content: "Content", delimiter: str) -> Iterator[bytes]:
             raise RedshiftError(f"File {url} is not valid PARQUET: {failure}") from failure
 
 
-def from_csv(rows: io.RawIOBase, columns: Sequence[dict[str, Any]]) -> bytes:
-    """Return rows as PostgreSQL writes them, with no header, as a Parquet file."""
+def from_csv(rows: io.RawIOBase, columns: Sequence[Column]) -> bytes:
+    """Return PostgreSQL's CSV rows, without a header, as a Parquet file."""
     pyarrow = _pyarrow()
-    schema = pyarrow.schema([(c["name"], _type(pyarrow, c)) for c in columns])
+    schema = pyarrow.schema([(c.name, _type(pyarrow, c)) for c in columns])
     with io.BytesIO() as file:
         with pyarrow.parquet.ParquetWriter(file, schema) as writer:
             buffered = io.BufferedReader(rows)
-            if buffered.peek(1):  # pyarrow does not take an empty file
+            if buffered.peek(1):  # pyarrow rejects an empty file
                 for batch in pyarrow.csv.open_csv(
                     buffered,
                     pyarrow.csv.ReadOptions(column_names=schema.names),
@@ -61,11 +61,11 @@ def from_csv(rows: io.RawIOBase, columns: Sequence[dict[str, Any]]) -> bytes:
         return file.getvalue()
 
 
-def _type(pyarrow: Any, column: dict[str, Any]) -> Any:
-    kind = column["kind"]
+def _type(pyarrow: Any, column: Column) -> Any:
+    kind = column.kind
     if kind == "numeric":
-        precision = column["type"].partition("(")[2].partition(",")[0] or 38
-        return pyarrow.decimal128(int(precision), column["scale"] or 0)
+        precision = column.type.partition("(")[2].partition(",")[0] or 38
+        return pyarrow.decimal128(int(precision), column.scale or 0)
     known = {
         "bool": pyarrow.bool_(),
         "int2": pyarrow.int16(),
@@ -76,9 +76,9 @@ def _type(pyarrow: Any, column: dict[str, Any]) -> Any:
         "date": pyarrow.date32(),
         "timestamp": pyarrow.timestamp("us"),
     }
-    if kind not in known and not column["text"]:
+    if kind not in known and not column.text:
         raise RedshiftError(
-            f"UNLOAD of {column['type']} as PARQUET is not supported by the laptop's Redshift",
+            f"UNLOAD of {column.type} as PARQUET is not supported by the laptop's Redshift",
             NOT_SUPPORTED,
         )
     return known.get(kind, pyarrow.string())

@@ -1,14 +1,13 @@
-"""Redshift's SQL to PostgreSQL's, statement by statement of a text.
+"""Redshift's SQL rewritten as PostgreSQL's, statement by statement.
 
-Belongs here: which statements become others, and the words of Redshift's that PostgreSQL spells
-differently or does without. What is not mentioned stays as it is, to the byte. Does not belong
-here: the grammar of COPY and UNLOAD (statements), and what their calls do (system.sql).
+COPY and UNLOAD become calls of procedures; words that PostgreSQL spells differently or lacks are
+replaced or removed. Everything else stays unchanged, byte for byte. `statements` parses COPY and
+UNLOAD; system/*.sql has the procedures.
 """
 
-import json
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 
 from laptop_aws.redshift.errors import (
     ACTIVE_TRANSACTION,
@@ -17,16 +16,17 @@ from laptop_aws.redshift.errors import (
     RedshiftError,
     SqlSyntaxError,
 )
-from laptop_aws.redshift.statements import Copy, Unload, interpret, is_ours
+from laptop_aws.redshift.plan import Unload, encode
+from laptop_aws.redshift.statements import is_copy_or_unload, parse
 from laptop_aws.redshift.tokens import Token, masked, split, tokenize
 
 
 @dataclass(slots=True)
 class Rewritten:
-    """What PostgreSQL is to be sent, and what the relay has to know about it.
+    """The text to send to PostgreSQL, and what the relay needs to know about it.
 
-    ``tags`` are the command tags that clients shall see of the calls, in their order;
-    ``commits`` says that the last statement commits the transaction it stands in.
+    ``tags`` are the command tags that the client gets for the calls, in their order; ``commits``
+    means that the last statement commits its transaction.
     """
 
     sql: str
@@ -35,25 +35,29 @@ class Rewritten:
 
 
 def rewrite(sql: str, in_transaction: bool = False) -> Rewritten:
-    """Return what to send instead of ``sql``; it is never refused here, but calls that fail are.
+    """Return the text to send instead of ``sql``; never raises.
 
-    ``in_transaction`` says that a transaction block is open when it is sent.
+    A statement that Redshift or this server does not accept becomes a call that fails.
+
+    Args:
+        sql: One or more statements.
+        in_transaction: Whether a transaction block is open.
     """
-    if not _MAY_CONCERN_US.search(sql):
+    if not _MAY_NEED_REWRITING.search(sql):
         return Rewritten(sql)
-    # Redshift's own examples escape quotes inside UNLOAD's query so.
+    # AWS's examples escape quotes in UNLOAD's query with a backslash.
     if _UNLOAD.match(sql):
         sql = sql.replace("\\'", "''")
     try:
         statements = split(tokenize(sql))
     except SqlSyntaxError:
-        return Rewritten(sql)  # PostgreSQL finds the same fault, and knows better where
+        return Rewritten(sql)  # PostgreSQL reports the same error with its position
     rewritten, position = Rewritten(""), 0
     for number, statement in enumerate(statements, 1):
         start, end = statement[0].start, statement[-1].end
         in_transaction |= statement[0].is_word("BEGIN", "START")
         failure = _alter_failure(statement, in_transaction)
-        rewritten.sql += sql[position:start] + (failure or _one(sql, statement, rewritten))
+        rewritten.sql += sql[position:start] + (failure or _rewrite_one(sql, statement, rewritten))
         if statement[0].is_word("TRUNCATE"):
             # https://docs.aws.amazon.com/redshift/latest/dg/r_TRUNCATE.html
             rewritten.commits = number == len(statements)
@@ -63,18 +67,18 @@ def rewrite(sql: str, in_transaction: bool = False) -> Rewritten:
     return rewritten
 
 
-_MAY_CONCERN_US = re.compile(
+_MAY_NEED_REWRITING = re.compile(
     r"\b(?:copy|unload|truncate|create|alter|datediff|dateadd|nvl|sysdate)\b", re.IGNORECASE
 )
 _UNLOAD = re.compile(r"\s*unload\b", re.IGNORECASE)
 
-# Each pattern meets a statement's masked text; what it matches gives way to the second text.
+# Each pattern is applied to a statement's masked text; the second text replaces a match.
 _EVERYWHERE = [
     (r"\b(?:DATEDIFF|DATEADD)\s*\(\s*(?P<quoted>\w+)(?=\s*,)", ""),
     (r"\bNVL(?=\s*\()", "COALESCE"),
     (r"\bSYSDATE\b", "(transaction_timestamp() AT TIME ZONE 'UTC')"),
 ]
-# Where the storage puts rows means nothing here, and Redshift enforces no key:
+# The placement of rows has no effect here, and Redshift does not enforce keys:
 # https://docs.aws.amazon.com/redshift/latest/dg/r_CREATE_TABLE_NEW.html
 _REFERENCE = r"REFERENCES\s+\w+(?:\s*\.\s*\w+)*(?:\s*\([^()]*\))?"
 _DDL = [
@@ -111,9 +115,9 @@ _ALTER_TYPE = re.compile(
 _VARCHAR = re.compile(r"(?:VARCHAR|CHARACTER\s+VARYING|NVARCHAR)\b", re.IGNORECASE)
 
 
-def _one(sql: str, statement: Sequence[Token], rewritten: Rewritten) -> str:
-    """Return one statement, rewritten; note in ``rewritten`` which tag its call shall have."""
-    if is_ours(statement):
+def _rewrite_one(sql: str, statement: Sequence[Token], rewritten: Rewritten) -> str:
+    """Return one rewritten statement; add the tag of a call to ``rewritten``."""
+    if is_copy_or_unload(statement):
         rewritten.tags.append(statement[0].text.upper().encode())
         return _call(statement)
     text, mask = sql[statement[0].start : statement[-1].end], masked(statement)
@@ -131,7 +135,7 @@ def _one(sql: str, statement: Sequence[Token], rewritten: Rewritten) -> str:
 
 
 def _alter_failure(statement: Sequence[Token], in_transaction: bool) -> str:
-    """Return a call that fails, for an ALTER TABLE that Redshift refuses; otherwise nothing.
+    """Return a call that fails, for an ALTER TABLE that Redshift rejects; otherwise an empty text.
 
     https://docs.aws.amazon.com/redshift/latest/dg/r_ALTER_TABLE.html
     """
@@ -150,29 +154,18 @@ def _alter_failure(statement: Sequence[Token], in_transaction: bool) -> str:
 
 
 def _failing(message: str, sqlstate: str) -> str:
-    return f"CALL redshift.fail({_literal(message)}, '{sqlstate}')"
+    return f"CALL redshift.raise_error({_literal(message)}, '{sqlstate}')"
 
 
 def _call(statement: Sequence[Token]) -> str:
     try:
-        plan = interpret(statement)
-        if isinstance(plan, Unload):
-            inner = asdict(plan) | {"query": rewrite(plan.query).sql}
-            return f"CALL redshift.unload({_literal(json.dumps(inner))})"
+        plan = parse(statement)
     except RedshiftError as failure:
         return _failing(failure.message, failure.sqlstate)
-    return f"CALL redshift.copy({_literal(json.dumps(_plan(plan)))})"
-
-
-def _plan(copy: Copy) -> dict[str, object]:
-    """Return the plan, and whether PostgreSQL may try to read the files as they are."""
-    as_is = (
-        copy.source.startswith("s3://")
-        and copy.null_as in ("", "\\N")
-        and copy.delimiter != copy.quote
-        and not (copy.blanks_as_null or copy.no_load)
-    )
-    return asdict(copy) | {"as_is": as_is}
+    procedure = "copy"
+    if isinstance(plan, Unload):
+        procedure, plan = "unload", replace(plan, query=rewrite(plan.query).sql)
+    return f"CALL redshift.{procedure}({_literal(encode(plan))})"
 
 
 def _literal(text: str) -> str:

@@ -1,6 +1,6 @@
-"""SQL text to tokens, as PostgreSQL reads it.
+"""SQL text split into tokens, as PostgreSQL reads it: strings, names, numbers, comments.
 
-Belongs here: strings, identifiers, numbers, comments. Does not belong here: what they mean.
+`statements`, `options` and `rewrite` give the tokens a meaning.
 """
 
 import re
@@ -15,10 +15,10 @@ Kind = Literal["word", "name", "string", "number", "punctuation"]
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A piece of SQL: as it was written, what it stands for, and where it begins.
+    """A token: its text, its value, and its position.
 
-    The value of a word is in lower case, of a quoted name or string what stands between the
-    quotes, with doubled quotes and escapes resolved.
+    The value of a word is the word in lower case. The value of a quoted name or a string is the
+    text between the quotes, with doubled quotes and escapes resolved.
     """
 
     kind: Kind
@@ -28,11 +28,11 @@ class Token:
 
     @property
     def end(self) -> int:
-        """Return where the token ends in the text."""
+        """Return the position behind the token."""
         return self.start + len(self.text)
 
     def is_word(self, *words: str) -> bool:
-        """Tell whether this is one of these keywords, given in upper case."""
+        """Return whether this is one of these keywords, given in upper case."""
         return self.kind == "word" and self.text.upper() in words
 
 
@@ -59,7 +59,7 @@ def tokenize(sql: str) -> Iterator[Token]:
     """Yield the tokens of ``sql``, without white space and comments.
 
     Raises:
-        SqlSyntaxError: a string, a name or a comment does not end.
+        SqlSyntaxError: a string, name or comment is not closed.
     """
     position = 0
     while position < len(sql):
@@ -87,8 +87,8 @@ def split(tokens: Iterator[Token]) -> list[list[Token]]:
 def masked(statement: Sequence[Token]) -> str:
     """Return the statement's text with all quoted text and comments blanked, lengths kept.
 
-    A pattern that matches in it matches SQL's own words: a quoted name is a word of n's, a
-    string stands between quotes, a comment is white space.
+    A pattern applied to it matches only SQL's own words: a quoted name becomes a word of n's, a
+    string becomes dots between quotes, a comment becomes white space.
     """
     pieces, position = [], statement[0].start
     for token in statement:
@@ -130,7 +130,7 @@ def _unescape(match: re.Match[str]) -> str:
 
 
 def _end_of_comment(sql: str, position: int) -> int:
-    """Return where the comment ends whose ``/*`` is just before; comments nest."""
+    """Return the end of the comment that opens just before ``position``; comments nest."""
     depth = 1
     while depth:
         edge = _COMMENT_EDGE.search(sql, position)

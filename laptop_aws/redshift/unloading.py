@@ -1,7 +1,7 @@
-"""UNLOAD's files: rows as PostgreSQL writes them, cut into objects as Redshift does.
+"""The files of an UNLOAD: PostgreSQL's rows, split into objects as Redshift does.
 
-Belongs here: names, parts, headers, counts, the manifest. Does not belong here: calls of AWS
-(storage), the query (system.sql).
+Here: file names, sizes, headers, counts and the manifest. `storage` calls AWS; system/unload.sql
+runs the query.
 https://docs.aws.amazon.com/redshift/latest/dg/r_UNLOAD.html
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from laptop_aws.redshift import parquet, storage
 from laptop_aws.redshift.errors import RedshiftError
-from laptop_aws.redshift.statements import Unload
+from laptop_aws.redshift.plan import Column, Unload
 
 CHUNK = 1024 * 1024
 _PAUSE_SECONDS = 0.001
@@ -22,16 +22,16 @@ SLICES = 2
 
 
 class Unloading:
-    """One UNLOAD, from the first row to the manifest."""
+    """One UNLOAD: `write_rows`, then `finish` or `abort`."""
 
-    def __init__(self, unload: Unload, columns: Sequence[dict[str, Any]]) -> None:
+    def __init__(self, unload: Unload, columns: Sequence[Column]) -> None:
         self._unload = unload
         self._columns = columns
         self._slices = [_Slice(unload, n) for n in range(SLICES if unload.parallel else 1)]
         self._require_empty()
 
-    def take(self, rows: io.RawIOBase) -> None:
-        """Read rows to their end and write them; raise RedshiftError where that fails."""
+    def write_rows(self, rows: io.RawIOBase) -> None:
+        """Write all rows to S3; raise RedshiftError if that fails."""
         if self._unload.parquet:
             self._slices[0].write(parquet.from_csv(rows, self._columns))
             return
@@ -42,12 +42,12 @@ class Unloading:
             for one in self._slices:
                 one.header = first[:end]
             first = first[end:]
-        self._slices[0].write(b"")  # a file, even where there is no row
+        self._slices[0].write(b"")  # creates a file even if there are no rows
         for chunk in itertools.chain([first], chunks):
-            self._share(chunk)
+            self._distribute(chunk)
 
     def finish(self, rows: int) -> None:
-        """Make the files visible, and write the manifest, if asked and if there is any row."""
+        """Complete the files; write the manifest if it was requested and there are rows."""
         for one in self._slices:
             one.close()
         if self._unload.manifest and rows:
@@ -55,18 +55,18 @@ class Unloading:
             storage.put_json(f"{self._unload.prefix}manifest", self._unload.region, manifest)
 
     def abort(self) -> None:
-        """Give up the files being written; those before them stay, as they do on Redshift."""
+        """Abort the files being written; completed files stay, as on Redshift."""
         for one in self._slices:
             one.abort()
 
-    def _share(self, rows: bytes) -> None:
+    def _distribute(self, rows: bytes) -> None:
         if len(self._slices) == 1:
             self._slices[0].write(rows)
             return
         half = _last_row_end(rows, len(rows) // 2) or _first_row_end(rows)
-        for one, share in zip(self._slices, (rows[:half], rows[half:]), strict=True):
-            if share:
-                one.write(share)
+        for one, part in zip(self._slices, (rows[:half], rows[half:]), strict=True):
+            if part:
+                one.write(part)
 
     def _require_empty(self) -> None:
         prefix, region = self._unload.prefix, self._unload.region
@@ -97,7 +97,7 @@ class Unloading:
 
 
 class _Part:
-    """A file, and how many records, its header included, are in it."""
+    """A file and the number of its records, including the header."""
 
     def __init__(self, url: str, unload: Unload, header: bytes) -> None:
         self.url = url
@@ -110,20 +110,20 @@ class _Part:
 
     @property
     def size(self) -> int:
-        """Return how many bytes the object has so far."""
+        """The bytes written so far."""
         return self._writer.size
 
     def write(self, rows: bytes) -> None:
-        """Add whole rows."""
+        """Write whole rows."""
         self._writer.write(rows)
         if self._counts:
-            # Line ends inside quotes end no row.
+            # A line end inside quotes does not end a row.
             outside = rows.split(b'"')[::2] if b'"' in rows else (rows,)
             self.records += sum(text.count(b"\n") for text in outside)
 
 
 class _Slice:
-    """The files of one slice: a new one, with the header again, where one would grow too large."""
+    """The files of one slice; each new file, opened when one is full, repeats the header."""
 
     def __init__(self, unload: Unload, number: int) -> None:
         self._unload = unload
@@ -132,7 +132,7 @@ class _Slice:
         self.parts: list[_Part] = []
 
     def write(self, rows: bytes) -> None:
-        """Write rows, none of them across two files."""
+        """Write rows; no row is split between two files."""
         while True:
             if not self.parts:
                 self._open()
@@ -142,19 +142,19 @@ class _Slice:
                 return
             fits = _last_row_end(rows, max(room, 0))
             if not fits and part.size <= len(self.header):
-                fits = _first_row_end(rows)  # longer than any file may be
+                fits = _first_row_end(rows)  # one row is longer than a file may be
             part.write(rows[:fits])
             rows = rows[fits:]
             part.close()
             self._open()
 
     def close(self) -> None:
-        """Make the last file visible."""
+        """Complete the last file."""
         if self.parts:
             self.parts[-1].close()
 
     def abort(self) -> None:
-        """Give up the last file."""
+        """Abort the last file."""
         if self.parts:
             self.parts[-1].abort()
 
@@ -167,7 +167,7 @@ class _Slice:
 
 
 def _whole_rows(source: io.RawIOBase) -> Iterator[bytes]:
-    """Yield what is read, cut at the ends of rows."""
+    """Yield what is read, split at the ends of rows."""
     held = b""
     while piece := source.read(CHUNK):
         data = held + piece
@@ -175,18 +175,18 @@ def _whole_rows(source: io.RawIOBase) -> Iterator[bytes]:
         held = data[end:]
         if end:
             yield data[:end]
-        # PostgreSQL writes 4 KiB at a time, which wait in the pipe: what is read at once spares
-        # both sides to be woken for each.
+        # PostgreSQL writes 4 KiB at a time. A pause lets them collect in the pipe, so that each
+        # side is woken less often.
         time.sleep(_PAUSE_SECONDS)
     if held:
         yield held
 
 
 def _last_row_end(rows: bytes, limit: int) -> int:
-    """Return where the last row ends that ends within the limit; 0 where none does."""
+    """Return the end of the last row that ends within the limit, or 0."""
     end = rows.rfind(b"\n", 0, limit) + 1
     quotes = rows.count(b'"', 0, end)
-    while quotes % 2:  # that line end stands inside quotes
+    while quotes % 2:  # the line end is inside quotes
         before = rows.rfind(b"\n", 0, end - 1) + 1
         quotes -= rows.count(b'"', before, end)
         end = before
@@ -201,12 +201,12 @@ def _first_row_end(rows: bytes) -> int:
     return end
 
 
-def _element(column: dict[str, Any]) -> dict[str, Any]:
-    """Return a column as a manifest's schema has it."""
-    base, _, rest = column["type"].partition("(")
+def _element(column: Column) -> dict[str, Any]:
+    """Return a column as an element of the manifest's schema."""
+    base, _, rest = column.type.partition("(")
     kind: dict[str, Any] = {"base": base}
     if rest:
         numbers = map(int, rest.rstrip(")").split(","))
         keys = ("precision", "scale") if base == "numeric" else ("max_length",)
         kind |= dict(zip(keys, numbers, strict=False))
-    return {"name": column["name"], "type": kind}
+    return {"name": column.name, "type": kind}

@@ -1,23 +1,21 @@
-"""What a field may hold for its column, and what PostgreSQL is to read of it.
+"""Which values a column accepts, and how each is converted for PostgreSQL.
 
-Where AWS documents a form of a value, it is taken; other forms that PostgreSQL knows are
-rejected, since a load that works on the laptop alone would hide an error. How files are split
-into fields is in csv_reader.py; lengths, ranges and dates are judged in system.sql.
+The forms of a value that AWS documents are accepted. Other forms that PostgreSQL knows are
+rejected, because a load that works only on the laptop would hide an error. `csv_reader` splits
+files into fields; system/rejected_rows.sql checks lengths, ranges and dates.
 https://docs.aws.amazon.com/redshift/latest/dg/t_preparing-input-data.html
 https://docs.aws.amazon.com/redshift/latest/dg/copy-parameters-data-conversion.html
 """
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
 
-from laptop_aws.redshift.statements import Copy
+from laptop_aws.redshift.plan import Column, Copy
 
-Column = dict[str, Any]
 Clean = Callable[[str], str | None]
 
 _BLANKS = " \t\n\v\f\r"
-"""White space; a no-break space or any other of Unicode's is data."""
+"""White space; a no-break space or another Unicode space is data."""
 
 _TYPES = {
     "int2": "Short",
@@ -29,7 +27,7 @@ _TYPES = {
 }
 _INTEGER = r"[-+]?[0-9]+"
 _DECIMAL = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)"
-# AWS documents the exponential format for floating-point columns alone.
+# AWS documents the exponential format only for floating-point columns.
 _FLOAT = rf"{_DECIMAL}(?:[eE][-+]?[0-9]+)?|[-+]?(?i:inf(?:inity)?|nan)"
 _NUMBERS = {
     kind: re.compile(pattern)
@@ -44,13 +42,13 @@ _INTEGER_START = re.compile(rf"[{_BLANKS}]*[-+]?[0-9]*")
 _DECIMAL_START = re.compile(rf"[{_BLANKS}]*[-+]?[0-9]*(?:\.[0-9]*)?")
 # https://docs.aws.amazon.com/redshift/latest/dg/r_Boolean_type.html
 _BOOLEANS = {"t", "true", "y", "yes", "1", "f", "false", "n", "no", "0"}
-# PostgreSQL's words for moments, among them "today": none that a file may name.
+# PostgreSQL's special dates and times, such as "today": not accepted in a file.
 _WORDS = ("today", "tomorrow", "yesterday", "now", "epoch", "infinity", "allballs")
 _MOMENT = re.compile(rf"(?i)(?<![a-z])(?:{'|'.join(_WORDS)})(?![a-z])")
 
 
 class FieldError(Exception):
-    """A field that its column cannot hold: a load error's code, words and place in the field."""
+    """A field that its column rejects: the load error's code, reason and position in the field."""
 
     def __init__(self, code: int, reason: str, position: int = 0) -> None:
         super().__init__(code, reason, position)
@@ -60,12 +58,12 @@ class FieldError(Exception):
 
 
 def cleaner(copy: Copy, column: Column) -> Clean:
-    """Return what makes of a field what PostgreSQL is to read into the column.
+    """Return a function that converts a field into the text that PostgreSQL loads.
 
-    It raises FieldError for a field that no value of the column's type is written as.
+    It returns None for NULL and raises FieldError for a field that the column rejects.
     """
-    empty = "" if column["text"] and not copy.empty_as_null else None
-    convert = _text(copy, column) if column["text"] else _value(copy, column)
+    empty = "" if column.text and not copy.empty_as_null else None
+    convert = _text(copy, column) if column.text else _value(copy, column)
 
     def clean(field: str) -> str | None:
         if not field:
@@ -80,7 +78,7 @@ def cleaner(copy: Copy, column: Column) -> Clean:
 
 
 def _text(copy: Copy, column: Column) -> Clean:
-    cut = column["length"] if copy.truncate_columns else None
+    cut = column.length if copy.truncate_columns else None
 
     def convert(field: str) -> str | None:
         if copy.blanks_as_null and not field.strip(_BLANKS):
@@ -93,9 +91,9 @@ def _text(copy: Copy, column: Column) -> Clean:
 
 
 def _value(copy: Copy, column: Column) -> Clean:
-    """Return the conversion for other columns than text, where blank fields are always NULL."""
-    kind = column["kind"]
-    scale = None if copy.round_decimals else column["scale"]
+    """Return the conversion for columns that are not text; a blank field is NULL there."""
+    kind = column.kind
+    scale = None if copy.round_decimals else column.scale
     number = _NUMBERS.get(kind)
 
     def convert(field: str) -> str | None:
@@ -137,7 +135,7 @@ def _truncated(number: str, scale: int) -> str:
 
 
 def _valid(field: str, replacement: str) -> str:
-    """Return the field without bytes that are no text, each of which is replaced if anything may.
+    """Return the field with invalid bytes replaced; raise FieldError without a replacement.
 
     https://docs.aws.amazon.com/redshift/latest/dg/copy-parameters-data-conversion.html
     """
@@ -150,19 +148,19 @@ def _valid(field: str, replacement: str) -> str:
     return field.translate(dict.fromkeys(map(ord, wrong), replacement))
 
 
-# --- Values that only PostgreSQL takes, in whole files ------------------------------------------
+# --- Values that only PostgreSQL accepts, in whole files ----------------------------------------
 
 
 class PostgresOnly:
-    """Finds values that PostgreSQL would load, and Redshift rejects, among whole records.
+    """Finds values in whole records that PostgreSQL would load and Redshift rejects.
 
-    The answer may be wrong only where it is yes: the rows are then read one by one. To be cheap,
-    it looks at the records with similar characters made the same, and for whole fields, or for
-    words of moments between blanks, in any column.
+    It may report a value that is not one; the rows are then read one by one. To be fast, it maps
+    similar characters to one, and searches all columns for whole fields of such a form or for
+    special dates between blanks.
     """
 
     def __init__(self, columns: Sequence[Column], delimiter: str, quote: str) -> None:
-        kinds = {column["kind"] for column in columns}
+        kinds = {column.kind for column in columns}
         self._booleans = "bool" in kinds
         simple = bytearray(bytes(range(256)).lower())
         for characters, one in (
@@ -188,8 +186,8 @@ class PostgresOnly:
         self._any = bool(patterns)
 
     def found_in(self, records: bytes) -> bool:
-        """Tell whether such a value is, or may be, in these records."""
-        if self._booleans:  # PostgreSQL takes "on", and any first letters of "true"
+        """Return whether these records have, or may have, such a value."""
+        if self._booleans:  # PostgreSQL accepts "on" and any prefix of "true"
             return True
         if not self._any:
             return False

@@ -1,8 +1,8 @@
-"""COPY from S3 as AWS documents it: which files are read, and how; one row of the table each.
+"""COPY from S3 as AWS documents it: which files it reads, and how.
 
-After https://docs.aws.amazon.com/redshift/latest/dg/r_COPY_command_examples.html and
+See https://docs.aws.amazon.com/redshift/latest/dg/r_COPY_command_examples.html and
 https://docs.aws.amazon.com/redshift/latest/dg/copy-parameters-data-format.html; statements and
-data are our own. What becomes of the values is in test_redshift_copy_values.py.
+data are our own. test_values.py has the conversion of values.
 """
 
 import gzip
@@ -44,10 +44,10 @@ FORMATS = {
     "Windows' line ends, and none at the end of a file": (
         "CSV", {"in/a": "7,a,b\r\n8,c,d\r\n", "in/b": "9,e,f", "in/c": "10,g,h\n"},
         [(7, "a", "b"), (8, "c", "d"), (9, "e", "f"), (10, "g", "h")]),
-    "a byte order mark is no data": (
+    "a byte order mark is not data": (
         "CSV", {"in/a": b"\xef\xbb\xbf7,a,b\n", "in/b": b"\xef\xbb\xbf8,c,d\n"},
         [(7, "a", "b"), (8, "c", "d")]),
-    "an empty file holds no rows": ("CSV", {"in/a": "", "in/b": "7,a,b\n"}, [(7, "a", "b")]),
+    "an empty file has no rows": ("CSV", {"in/a": "", "in/b": "7,a,b\n"}, [(7, "a", "b")]),
     "GZIP": ("CSV GZIP", {"in/a.gz": gzip.compress(CSV.encode())}, [GRINDERS, KETTLES]),
     "GZIP of several members, in several files": (
         "GZIP CSV IGNOREHEADER 1", {
@@ -73,25 +73,25 @@ FORMATS = {
         "REGION AS 'us-east-1' CSV MAXERROR AS 10", {"in/a": "7,a,b"}, [(7, "a", "b")]),
 }  # fmt: skip
 
-# Where COPY is pointed at, options, files, the ids that are loaded.
+# The source after the bucket, options, files, the ids that are loaded.
 PLACES = {
-    "a prefix takes all that begins with it, a backup too": (
+    "a prefix selects all keys that begin with it, even a backup": (
         "in/beans", "CSV", {"in/beans": "1", "in/beans.backup": "2", "in/tea": "3"}, [1, 2]),
     "a folder": ("in/", "CSV", {"in/a": "1", "in/b/c": "2", "inside": "3"}, [1, 2]),
-    "a manifest takes what it lists": (
+    "a manifest selects the files that it lists": (
         "m", "CSV MANIFEST",
         {"1": "1", "2": "2", "3": "3", "m": manifest(("1", True), ("3", None))}, [1, 3]),
-    "a manifest may miss what is not mandatory": (
+    "a file that is not mandatory may be missing": (
         "m", "MANIFEST CSV",
         {"1": "1", "m": manifest(("no", False), ("1", True), ("never", None))}, [1]),
-    "an entry is a whole key, and counts as often as it stands there": (
+    "an entry is a complete key, and is loaded once per entry": (
         "m", "CSV MANIFEST", {"1": "1", "10": "10", "m": manifest(("1", True), ("1", True))},
         [1, 1]),
-    "a manifest that UNLOAD wrote says more": (
+    "a manifest that UNLOAD wrote has more fields": (
         "m", "CSV MANIFEST",
         {"1": "1", "m": '{"entries":[{"url":"s3://{bucket}/1","meta":{"content_length":1}}],'
                         '"author":{"name":"Amazon Redshift"}}'}, [1]),
-    "a manifest of packed files with headers": (
+    "a manifest of compressed files with headers": (
         "m", "CSV MANIFEST GZIP IGNOREHEADER 1",
         {"1": gzip.compress(b"id\n1\n"), "2": gzip.compress(b"id\n2\n"),
          "m": manifest(("2", True), ("1", True))}, [1, 2]),
@@ -127,7 +127,7 @@ def spanning(value, block):
 
 @pytest.mark.parametrize("block", [2**16, 2**18, 2**20])
 @pytest.mark.parametrize("options", ["CSV", "CSV MAXERROR 9"])
-def test_what_falls_between_two_blocks_that_are_read_is_the_same(redshift, block, options):
+def test_a_value_across_two_read_blocks_loads_unchanged(redshift, block, options):
     values = {"\\N": None, "é": "é", '"a""b"': 'a"b', '"a\n2,b"': "a\n2,b"}
     for number, (written, value) in enumerate(values.items()):
         redshift.sql("CREATE TEMP TABLE t (id int, name varchar(max))")
@@ -158,14 +158,14 @@ def test_copy_takes_the_default_role_and_a_name_with_its_schema(redshift):
     assert redshift.sql('SELECT id, "Id 2" FROM "Odd name"') == [(2, 1)]
 
 
-def test_copy_appends_and_says_how_many(redshift):
+def test_copy_appends_and_reports_the_number_of_rows(redshift):
     redshift.sql("CREATE TABLE t (id int)")
     redshift.put({"in/a": "1\n2\n"})
     redshift.copy("t")
     redshift.copy("t")
     assert redshift.sql("SELECT id FROM t ORDER BY 1") == [(1,), (1,), (2,), (2,)]
-    told = "INFO:  Load into table 't' completed, 2 record(s) loaded successfully.\n"
-    assert redshift.connection.notices[-1] == told
+    message = "INFO:  Load into table 't' completed, 2 record(s) loaded successfully.\n"
+    assert redshift.connection.notices[-1] == message
 
 
 def test_noload_checks_the_files_and_loads_nothing(redshift):

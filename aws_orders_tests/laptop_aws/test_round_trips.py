@@ -1,7 +1,7 @@
-"""UNLOAD and then COPY give back what was there, whatever that was.
+"""UNLOAD and then COPY return the same rows.
 
-Options are those that make the trip exact on Redshift itself: NULL AS a word that is no value,
-because an empty field is text. Text cannot hold NUL.
+The options make the round trip exact on Redshift too: NULL AS a word that is not a value, because
+an empty field is text. Text cannot hold NUL.
 """
 
 import datetime as dt
@@ -39,7 +39,7 @@ COLUMNS = "t varchar(max), d decimal(12,2), i bigint, s timestamp, b boolean, e 
 
 
 def travel(place, given_rows, unload, copy):
-    """Take rows from `here` by S3 to `there`; return them as they were and as they arrived."""
+    """Copy rows from `here` through S3 to `there`; return those of both tables."""
     place.sql("DELETE FROM here; DELETE FROM there")
     numbered = [(n, *row) for n, row in enumerate(given_rows)]
     with place.connection.cursor() as cursor:
@@ -56,7 +56,7 @@ def tables(place, columns):
 
 @quickly
 @given(rows.filter(len), st.booleans())
-def test_any_rows_come_back_from_one_file(redshift, given_rows, roundec):
+def test_any_rows_return_unchanged_from_one_file(redshift, given_rows, roundec):
     tables(redshift, COLUMNS)
     before, after = travel(redshift, given_rows, "PARALLEL OFF", "ROUNDEC" if roundec else "")
     assert after == before
@@ -64,7 +64,7 @@ def test_any_rows_come_back_from_one_file(redshift, given_rows, roundec):
 
 @quickly
 @given(rows.filter(len))
-def test_any_rows_come_back_from_packed_parts_with_headers(redshift, given_rows):
+def test_any_rows_return_unchanged_from_compressed_parts_with_headers(redshift, given_rows):
     tables(redshift, COLUMNS)
     before, after = travel(redshift, given_rows, "HEADER GZIP", "GZIP IGNOREHEADER 1")
     assert after == before
@@ -74,7 +74,7 @@ def test_any_rows_come_back_from_packed_parts_with_headers(redshift, given_rows)
 @given(
     st.lists(st.tuples(texts), min_size=1, max_size=40), st.sampled_from(["", "TRUNCATECOLUMNS"])
 )
-def test_any_text_comes_back_where_rows_are_looked_at_one_by_one(redshift, given_rows, option):
+def test_any_text_returns_unchanged_from_files_read_row_by_row(redshift, given_rows, option):
     tables(redshift, "t varchar(max)")
     before, after = travel(
         redshift, given_rows, "PARALLEL OFF", f"ACCEPTINVCHARS MAXERROR 5 {option}"
@@ -84,7 +84,7 @@ def test_any_text_comes_back_where_rows_are_looked_at_one_by_one(redshift, given
 
 @quickly
 @given(st.lists(st.tuples(st.none() | texts.filter(len)), min_size=1, max_size=40))
-def test_without_null_as_empty_and_null_are_one_and_all_else_comes_back(redshift, given_rows):
+def test_without_null_as_empty_text_and_null_are_the_same(redshift, given_rows):
     tables(redshift, "t varchar(max)")
     redshift.sql("DELETE FROM here; DELETE FROM there")
     numbered = [(n, *row) for n, row in enumerate(given_rows) if row != ("\\N",)]
@@ -98,7 +98,7 @@ def test_without_null_as_empty_and_null_are_one_and_all_else_comes_back(redshift
 
 @quickly
 @given(st.lists(st.decimals(-(10**6), 10**6, allow_nan=False, places=6), min_size=1, max_size=40))
-def test_copy_cuts_decimals_off_or_rounds_them_as_asked(redshift, numbers):
+def test_copy_truncates_decimals_and_rounds_them_with_roundec(redshift, numbers):
     redshift.sql("CREATE TABLE IF NOT EXISTS t (n int, d decimal(12,2))")
     redshift.put({"in/1": "".join(f"{n},{number:f}\n" for n, number in enumerate(numbers))})
     for option, rounding in [("", "ROUND_DOWN"), ("ROUNDEC", "ROUND_HALF_UP")]:

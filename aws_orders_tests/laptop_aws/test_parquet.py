@@ -1,6 +1,6 @@
 """COPY and UNLOAD of PARQUET, as awswrangler uses them: columns by position, types, part names.
 
-After https://docs.aws.amazon.com/redshift/latest/dg/copy-usage_notes-copy-from-columnar.html
+See https://docs.aws.amazon.com/redshift/latest/dg/copy-usage_notes-copy-from-columnar.html
 """
 
 import datetime as dt
@@ -38,7 +38,7 @@ def beans(redshift):
     return redshift
 
 
-def test_columns_are_taken_by_position_not_by_name(beans):
+def test_columns_are_matched_by_position_not_by_name(beans):
     file = parquet(name=[1, 2], seats=["a", None], other=pa.array([5, None], pa.int32()))
     beans.put({"in/1.parquet": file})
     beans.copy("beans", "FORMAT AS PARQUET STATUPDATE OFF")
@@ -82,14 +82,14 @@ def test_a_file_that_does_not_fit_loads_nothing(beans):
         "MANIFEST",
     ],
 )
-def test_options_that_parquet_has_not_here_are_refused_by_name(beans, option):
+def test_an_option_not_supported_for_parquet_is_named_in_the_error(beans, option):
     beans.put({"in/1": parquet(a=[1], b=["x"], c=[1])})
     words = beans.copy_fails("beans", f"FORMAT AS PARQUET {option}")
     assert option.split()[0] in words
 
 
 @pytest.mark.parametrize("option", ["HEADER", "GZIP", "NULL AS 'x'", "DELIMITER ','", "ADDQUOTES"])
-def test_unload_to_parquet_refuses_options_for_text(redshift, option):
+def test_unload_to_parquet_rejects_options_for_text(redshift, option):
     to = f"'{redshift.url('out/')}' IAM_ROLE default"
     error = redshift.fails(f"UNLOAD ('SELECT 1 AS a') TO {to} FORMAT PARQUET {option}")
     assert option.split()[0] in str(error)
@@ -100,7 +100,7 @@ def test_unload_to_parquet_refuses_options_for_text(redshift, option):
     ("options", "key"),
     [("PARALLEL OFF", "out/p_000.parquet"), ("", "out/p_0000_part_00.parquet")],
 )
-def test_what_is_unloaded_has_its_types_and_comes_back(redshift, options, key):
+def test_unloaded_files_have_their_types_and_load_again(redshift, options, key):
     redshift.sql(f"CREATE TABLE here ({COLUMNS}); CREATE TABLE there ({COLUMNS})")
     with redshift.connection.cursor() as cursor:
         cursor.executemany("INSERT INTO here VALUES (%s, %s, %s, %s, %s, %s)", ROWS)

@@ -1,7 +1,7 @@
-"""Statements and messages of any kind, over the network: none ends the server.
+"""No statement or message, of any kind, ends the server.
 
-Nor puts one a session out of step: after each a SELECT 1 answers, on the same connection or,
-where that ended, on a new one.
+None breaks the order of a session's answers either: SELECT 1 works afterwards, on the same
+connection or, if that ended, on a new one.
 """
 
 import os
@@ -33,7 +33,7 @@ WORDS = st.sampled_from(
     redshift.copy('{}') é \u2028 \x01 {}""".split()  # noqa: SIM905 - eighty quotes would hide them
 )
 quickly = search(80)
-SECONDS = 120  # after which a server that says nothing has hung
+SECONDS = 120  # a server without an answer after this time hangs
 
 
 def mutated(draw):
@@ -65,7 +65,7 @@ statements = st.one_of(
 
 
 class Sessions:
-    """One connection, replaced where it ended."""
+    """One connection, which is replaced if it ended."""
 
     def __init__(self, place):
         self.place, self.connection, self.asked = place, place.connect(), 0
@@ -75,7 +75,7 @@ class Sessions:
             self.connection = self.place.connect()
         if self.connection.info.transaction_status:
             self.connection.cursor().execute("ROLLBACK")
-        self.asked += 1  # another each time: an answer to an earlier question would not do
+        self.asked += 1  # a new value each time, so that an earlier answer is not accepted
         return self.place.sql(f"SELECT {self.asked}", self.connection) == [(self.asked,)]
 
 
@@ -85,7 +85,7 @@ def test_no_statement_ends_the_server(redshift, batch):
     sessions = Sessions(redshift)
     with closing(sessions.connection):
         for statement in batch:
-            with suppress(psycopg2.Error):  # an answer as well
+            with suppress(psycopg2.Error):  # an error is an answer too
                 sessions.connection.cursor().execute(statement)
             assert sessions.answers()
 
@@ -117,7 +117,7 @@ broken = st.one_of(
 
 
 def finish(raw: socket.socket, answers: int) -> bool:
-    """Read so many answers, each up to where the server is ready again; False if it hung up."""
+    """Read this many answers, each up to ReadyForQuery; return False if the server disconnects."""
     with raw.makefile("rb") as stream:
         while answers:
             head = stream.read(5)
@@ -125,15 +125,15 @@ def finish(raw: socket.socket, answers: int) -> bool:
                 return False
             stream.read(int.from_bytes(head[1:], "big") - 4)
             match head[:1]:
-                case b"G":  # it wants data of a COPY FROM STDIN
+                case b"G":  # the server expects the data of a COPY FROM STDIN
                     raw.sendall(message(b"f", b"no\0"))
                 case b"Z":
                     answers -= 1
     return True
 
 
-# A query and a call of a function are answered by themselves, and so is each Sync. An answer that
-# is left unread would be taken for that to the next question.
+# The server answers each query, function call and Sync. An answer that is not read would be
+# mistaken for the next one.
 ANSWERED = b"QFS"
 
 
@@ -142,7 +142,7 @@ ANSWERED = b"QFS"
 @example([message(b"F", b"F"), SYNC])
 @example([SYNC, SYNC])
 @example([message(b"Q", b"SELECT 'Z\0"), message(b"Q", b"SELECT 'Z\5I'\0")])
-def test_no_message_puts_the_session_out_of_step(redshift, messages):
+def test_no_message_breaks_the_order_of_answers(redshift, messages):
     answers = sum(each[0] in ANSWERED for each in messages)
     with closing(redshift.connect()) as connection:
         with socket.socket(fileno=os.dup(connection.fileno())) as raw:
@@ -171,7 +171,7 @@ def test_broken_messages_end_at_most_their_own_connection(redshift, data):
         st.binary(max_size=8).map(lambda body: struct.pack(">II", 16, 80877102) + body),
     )
 )
-def test_no_greeting_ends_the_server(redshift, data):
+def test_no_startup_message_ends_the_server(redshift, data):
     address = ("127.0.0.1", redshift.stack.redshift_port)
     with socket.create_connection(address, SECONDS) as raw:
         raw.sendall(data)

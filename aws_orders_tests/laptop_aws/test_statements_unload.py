@@ -1,10 +1,10 @@
-"""UNLOAD statements that are refused or fail: why, and that nothing is left half done."""
+"""UNLOAD statements that fail: their errors, and that no file is left."""
 
 import pytest
 
 
-def refused(redshift, statement):
-    """Return why the statement failed; nothing may be written, and the session must go on."""
+def error_of(redshift, statement):
+    """Return the error of the statement; nothing is written, and the session continues."""
     error = redshift.fails(statement)
     assert redshift.sql("SELECT 1") == [(1,)]
     assert redshift.keys() == []
@@ -25,8 +25,8 @@ def refused(redshift, statement):
         "ZSTD",
     ],
 )
-def test_what_redshift_has_and_the_laptop_has_not_is_refused_by_name(redshift, option):
-    words = refused(
+def test_an_option_that_is_not_supported_is_named_in_the_error(redshift, option):
+    words = error_of(
         redshift,
         f"UNLOAD ('SELECT 1 AS a') TO 's3://{{bucket}}/out/p_' IAM_ROLE default CSV {option}",
     )
@@ -56,12 +56,12 @@ def test_what_redshift_has_and_the_laptop_has_not_is_refused_by_name(redshift, o
         ("CSV ACCESS_KEY_ID 'secret' SECRET_ACCESS_KEY 'secret'", "IAM_ROLE"),
     ],
 )
-def test_options_that_say_nothing_good_are_refused(redshift, options, words):
-    told = refused(
+def test_invalid_options_are_rejected(redshift, options, words):
+    message = error_of(
         redshift, f"UNLOAD ('SELECT 1') TO 's3://{{bucket}}/out/p_' IAM_ROLE default {options}"
     )
-    assert words in told
-    assert "secret" not in told.split("LINE 1")[0]
+    assert words in message
+    assert "secret" not in message.split("LINE 1")[0]
 
 
 @pytest.mark.parametrize(
@@ -82,9 +82,9 @@ def test_options_that_say_nothing_good_are_refused(redshift, options, words):
         ("SELECT * FROM pg_authid", "permission denied"),
     ],
 )  # fmt: skip
-def test_a_query_that_cannot_be_unloaded_says_why_and_leaves_no_file(redshift, query, words):
+def test_a_query_that_cannot_be_unloaded_is_an_error_and_leaves_no_file(redshift, query, words):
     statement = f"UNLOAD ('{query}') TO 's3://{{bucket}}/out/p_' IAM_ROLE default CSV PARALLEL OFF"
-    assert words in refused(redshift, statement)
+    assert words in error_of(redshift, statement)
 
 
 @pytest.mark.parametrize(
@@ -101,8 +101,8 @@ def test_a_query_that_cannot_be_unloaded_says_why_and_leaves_no_file(redshift, q
         ("UNLOAD", "syntax error"),
     ],
 )
-def test_a_statement_that_is_none_is_refused(redshift, statement, words):
-    assert words in refused(redshift, statement)
+def test_an_invalid_unload_is_rejected(redshift, statement, words):
+    assert words in error_of(redshift, statement)
 
 
 def test_a_failed_unload_keeps_the_last_count_and_fails_its_transaction(redshift):

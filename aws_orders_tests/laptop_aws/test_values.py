@@ -1,6 +1,6 @@
-"""COPY from S3 as AWS documents it: what becomes of a field; one row of the tables each.
+"""COPY from S3 as AWS documents it: how fields are converted.
 
-After https://docs.aws.amazon.com/redshift/latest/dg/copy-parameters-data-conversion.html;
+See https://docs.aws.amazon.com/redshift/latest/dg/copy-parameters-data-conversion.html;
 statements and data are our own.
 """
 
@@ -14,14 +14,14 @@ BEANS = "id int, name varchar(20), price decimal(8,2)"
 NOTES = "id int, name varchar(20), note varchar(20) DEFAULT 'none'"
 # Columns, options, a file, rows.
 EXAMPLES = {
-    "without ROUNDEC decimals are cut off, towards zero": (
+    "without ROUNDEC decimals are truncated": (
         BEANS, "CSV", "1,a,20.259\n2,b,-20.259\n3,c,5\n4,d,0.999\n5,e,.5\n6,f,\n7,g,+1000.\n",
         [(1, "a", D("20.25")), (2, "b", D("-20.25")), (3, "c", D(5)), (4, "d", D("0.99")),
          (5, "e", D("0.5")), (6, "f", None), (7, "g", D(1000))]),
     "ROUNDEC rounds them": (
         BEANS, "CSV ROUNDEC", "1,a,20.259\n2,b,-20.259\n3,c,20.254\n4,d,0.005\n",
         [(1, "a", D("20.26")), (2, "b", D("-20.26")), (3, "c", D("20.25")), (4, "d", D("0.01"))]),
-    "empty fields are NULL where the type has no empty value; \\N is NULL": (
+    "empty fields are NULL if the type has no empty value; \\N is NULL": (
         NOTES, "CSV", ",,\n2,\\N,x\n\\N,a,\\N\n",
         [(2, None, "x"), (None, "", ""), (None, "a", None)]),
     "EMPTYASNULL": (
@@ -58,7 +58,7 @@ EXAMPLES = {
         "a bigint, b int", "CSV", "9223372036854775807,1\n-9223372036854775808,2\n"
         "1729384756473829102,3\n",
         [(-(2**63), 2), (1729384756473829102, 3), (2**63 - 1, 1)]),
-    "without ROUNDEC a number of 38 digits is cut off, too": (
+    "without ROUNDEC a number of 38 digits is truncated too": (
         "id int, a decimal(38,2)", "CSV", "1,123456789012345678901234567890123456.789\n2,.999\n",
         [(1, D("123456789012345678901234567890123456.78")), (2, D("0.99"))]),
     "floating-point numbers may have an exponent": (
@@ -97,8 +97,8 @@ def test_copy_converts_values_as_redshift_does(redshift, shows):
 
 
 NARROW, NO_BREAK, IDEOGRAPHIC = "\u202f", "\u00a0", "\u3000"
-# Fields that PostgreSQL's types, or Python's, take for values, and Redshift does not; columns by
-# type, what the field is at fault for.
+# By column type: fields that PostgreSQL or Python accepts and Redshift rejects, with the load
+# error.
 DIGIT = "Invalid digit, Value '{}', Pos {}, Type: {}"
 REJECTED = {
     "bigint": {
@@ -165,10 +165,10 @@ REJECTED = {
 
 @pytest.mark.parametrize("options", ["CSV MAXERROR 1000 ROUNDEC", "CSV MAXERROR 1000"])
 @pytest.mark.parametrize("kind", REJECTED)
-def test_copy_rejects_what_only_postgresql_takes_for_a_value(redshift, kind, options):
+def test_copy_rejects_values_that_only_postgresql_accepts(redshift, kind, options):
     redshift.sql(f"CREATE TABLE t (id int, v {kind})")
     for number, (field, reason) in enumerate(REJECTED[kind].items()):
-        # Each in a file of its own: a file that is read row by row hides nothing for the next.
+        # One file per field: reading one file row by row does not affect the next.
         redshift.put({f"in/{number}": f"1,\n2,{field}\n3,\n"})
         redshift.copy("t", options, f"in/{number}")
         assert redshift.sql(
@@ -179,14 +179,14 @@ def test_copy_rejects_what_only_postgresql_takes_for_a_value(redshift, kind, opt
 
 
 @pytest.mark.parametrize("first", ["NaN", "1e3", "0x1F", "1_000", "now"])
-def test_text_may_look_like_what_a_number_must_not(redshift, first):
+def test_text_columns_accept_text_that_numeric_columns_reject(redshift, first):
     redshift.sql("CREATE TABLE t (a varchar(20), b decimal(8,2), at timestamp)")
     redshift.put({"in/a": f"{first},1.5,2031-01-01 00:00:00\n"})
     redshift.copy("t", "CSV ROUNDEC")
     assert redshift.sql("SELECT a, b FROM t") == [(first, D("1.5"))]
 
 
-def test_an_omitted_column_takes_its_default(redshift):
+def test_an_omitted_column_gets_its_default(redshift):
     redshift.sql("CREATE TABLE t (id int NOT NULL, city varchar(9), seats int DEFAULT '1000')")
     redshift.put({"in/a": "1,Lima\n2,Quito\n"})
     redshift.copy("t (id, city)")

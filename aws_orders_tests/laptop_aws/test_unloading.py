@@ -1,6 +1,6 @@
-"""UNLOAD as AWS documents it, one row of the table each: a query, options, and the objects on S3.
+"""UNLOAD as AWS documents it: a query, options, and the objects on S3.
 
-After https://docs.aws.amazon.com/redshift/latest/dg/r_UNLOAD.html and its page of examples;
+See https://docs.aws.amazon.com/redshift/latest/dg/r_UNLOAD.html and its page of examples;
 statements and data are our own.
 """
 
@@ -67,7 +67,7 @@ def beans(redshift):
 
 
 def contents(place, prefix="out/"):
-    """Return each object under a prefix by the rest of its key, unpacked, manifests as None."""
+    """Return the uncompressed objects under a prefix by the rest of the key; None for manifests."""
     found = {}
     for key in place.keys(prefix):
         data = place.get(key)
@@ -83,7 +83,7 @@ def test_unload_writes_what_redshift_writes(beans, shows):
     assert contents(beans) == objects
 
 
-def test_a_query_may_stand_between_dollars(beans):
+def test_a_query_can_be_dollar_quoted(beans):
     beans.sql(
         "UNLOAD ($$SELECT name FROM beans WHERE name = 'Santos, No. 2'$$)"
         " TO 's3://{bucket}/out/p_' IAM_ROLE default CSV PARALLEL OFF"
@@ -91,12 +91,12 @@ def test_a_query_may_stand_between_dollars(beans):
     assert contents(beans) == {"p_000": '"Santos, No. 2"\n'}
 
 
-def test_unload_counts_and_says_how_many(beans):
+def test_unload_reports_the_number_of_rows(beans):
     assert beans.sql("SELECT pg_last_unload_count()") == [(0,)]
     beans.unload("SELECT * FROM beans", "CSV HEADER PARALLEL OFF")
     assert beans.sql("SELECT pg_last_unload_count()") == [(3,)]
-    told = "INFO:  UNLOAD completed, 3 record(s) unloaded successfully.\n"
-    assert beans.connection.notices[-1] == told
+    message = "INFO:  UNLOAD completed, 3 record(s) unloaded successfully.\n"
+    assert beans.connection.notices[-1] == message
 
 
 @pytest.mark.parametrize("options", ["CSV", "CSV PARALLEL ON", "CSV HEADER PARALLEL TRUE GZIP"])
@@ -130,7 +130,7 @@ def test_a_manifest_lists_the_files(beans):
     assert "schema" not in manifest
 
 
-def test_a_verbose_manifest_tells_columns_sizes_and_counts_with_headers(beans):
+def test_a_verbose_manifest_has_columns_sizes_and_counts_with_headers(beans):
     query = "SELECT id::bigint AS id, name, price, 'x'::char(3) AS code, 1.5::real AS f FROM beans"
     beans.unload(query, "CSV HEADER PARALLEL OFF MANIFEST VERBOSE")
     meta = {"content_length": len(beans.get("out/p_000")), "record_count": 4}
@@ -168,13 +168,13 @@ def test_maxfilesize_cuts_between_rows_and_keeps_their_order(redshift):
     assert [entry["meta"]["content_length"] for entry in entries] == [*map(len, parts.values())]
 
 
-def test_a_file_larger_than_a_part_of_an_upload_arrives_whole(redshift):
+def test_a_file_larger_than_a_part_of_an_upload_is_complete(redshift):
     redshift.unload("SELECT n, repeat('y', 90) FROM generate_series(1, 200000) AS n ORDER BY n")
     assert contents(redshift)["p_000"] == "".join(f"{n},{'y' * 90}\n" for n in range(1, 200001))
     assert redshift.s3.list_multipart_uploads(Bucket=redshift.bucket).get("Uploads", []) == []
 
 
-def test_a_taken_prefix_is_refused_and_left_as_it_is(redshift):
+def test_a_prefix_that_is_not_empty_is_rejected_and_unchanged(redshift):
     redshift.put({"out/p_000": "old"})
     error = redshift.fails(
         "UNLOAD ('SELECT 1') TO 's3://{bucket}/out/p_' IAM_ROLE default CSV PARALLEL OFF"
@@ -196,7 +196,7 @@ def test_cleanpath_removes_what_was_under_the_prefix_and_nothing_else(redshift):
     assert contents(redshift) == {"p_000": "1\n", "q_000": "other"}
 
 
-def test_cleanpath_removes_nothing_where_the_query_is_wrong(redshift):
+def test_cleanpath_removes_nothing_if_the_query_is_invalid(redshift):
     redshift.put({"out/p_000": "old"})
     redshift.fails(
         "UNLOAD ('SELECT nothing FROM nowhere') TO 's3://{bucket}/out/p_'"

@@ -45,7 +45,7 @@ def test_psql_shows_redshifts_notices_and_tags(redshift):
     assert done.stdout == "UNLOAD\n"
 
 
-def test_psql_stops_at_a_failed_load_and_says_where_to_look(redshift):
+def test_psql_stops_at_a_failed_load_and_names_the_view_with_details(redshift):
     redshift.sql("CREATE TABLE t (a int)")
     redshift.put({"in/1": "one\n"})
     copy = f"COPY t FROM '{redshift.url('in/')}' IAM_ROLE default CSV"
@@ -78,7 +78,7 @@ def test_psycopg2_loads_queries_and_unloads(redshift):
 
 @pytest.fixture
 def connector(redshift):
-    """Return AWS's own driver, connected, in transactions as is its habit."""
+    """Return a connection of AWS's driver, which uses transactions by default."""
     with redshift_connector.connect(ssl=False, **redshift.login()) as connection:
         with connection.cursor() as cursor:
             cursor.execute(f"SET search_path TO {redshift.schema}, public")
@@ -112,7 +112,7 @@ def test_redshift_connector_loads_queries_and_unloads(redshift, connector):
     assert redshift.get("out/000") == b"5\n"
 
 
-def test_redshift_connector_is_told_of_errors_and_goes_on(redshift, connector):
+def test_redshift_connector_gets_errors_and_continues(redshift, connector):
     redshift.put({"in/1": "one\n"})
     with connector.cursor() as cursor:
         cursor.execute("CREATE TABLE t (id bigint)")
@@ -160,7 +160,7 @@ def copy_frame(redshift, connector, **more):
     )
 
 
-def test_awswrangler_copies_a_frame_into_a_table_that_it_makes(redshift, connector):
+def test_awswrangler_copies_a_frame_into_a_table_that_it_creates(redshift, connector):
     copy_frame(redshift, connector)
     assert rows(redshift) == LOADED
     copy_frame(redshift, connector, mode="append", lock=True)

@@ -1,7 +1,7 @@
-"""The laptop's two readers of CSV beside an independent one, on any bytes and across any buffer.
+"""The two CSV readers compared with an independent one, for any bytes and buffer sizes.
 
-As many files as the environment variable CSV_FILES says, 2,000 by default. That COPY itself reads
-what these functions say is in test_redshift_copy_differential.py.
+The environment variable CSV_FILES sets the number of files (default 2,000).
+test_loading_differential.py compares COPY itself with the same reader.
 """
 
 import csv
@@ -66,7 +66,7 @@ def read_independently(data, dialect=COMMON, limit=MAX_RECORD):
 
 
 def accepted(data, dialect=COMMON, size=2**18, limit=MAX_RECORD):
-    """Return what PostgreSQL would be handed, or None where it would read it differently."""
+    """Return the bytes for PostgreSQL, or None if it would read them differently."""
     try:
         return b"".join(same_for_postgres(cut(data, size), Grammar(*dialect), limit))
     except ReadDifferentlyError:
@@ -84,7 +84,7 @@ def accepted(data, dialect=COMMON, size=2**18, limit=MAX_RECORD):
 @example(['"a', "\n", "b"], COMMON, 2, MAX_RECORD)
 @example(['"aaaaaa"', '"', "\n", "b"], COMMON, 1, 8)
 @example(["aaaaaaaa", "\r\n", "b"], COMMON, 1, 8)
-def test_any_file_is_read_as_an_independent_reader_reads_it(parts, dialect, size, limit):
+def test_any_file_is_read_as_by_an_independent_reader(parts, dialect, size, limit):
     data = written(parts, dialect)
     expected = read_independently(data, dialect, limit)
     assert read_slowly(data, dialect, size, limit) == expected
@@ -92,7 +92,7 @@ def test_any_file_is_read_as_an_independent_reader_reads_it(parts, dialect, size
     if handed_over is not None:
         assert handed_over[: len(data)] == data
         assert handed_over[len(data) :] in (b"", b"\n", b"\r\n")
-        # All that is left of CSV then, a reader that is as lenient as PostgreSQL's reads right.
+        # A reader as lenient as PostgreSQL's reads the remaining files correctly.
         text = io.StringIO(data.decode(), newline="")
         lenient = csv.reader(text, delimiter=dialect[0], quotechar=dialect[1])
         assert [tuple(f.encode() for f in row) or (b"",) for row in lenient] == [
@@ -102,7 +102,7 @@ def test_any_file_is_read_as_an_independent_reader_reads_it(parts, dialect, size
 
 @settings(parent=thoroughly, max_examples=max(3, FILES // 1000))
 @given(st.lists(pieces, min_size=20, max_size=60), st.integers(0, 200))
-def test_a_file_of_megabytes_is_read_as_an_independent_reader_reads_it(parts, shift):
+def test_a_file_of_megabytes_is_read_as_by_an_independent_reader(parts, shift):
     piece = written(parts, COMMON)
     data = b"x" * shift + piece * (600_000 // len(piece))
     assert read_slowly(data) == read_independently(data)
@@ -126,7 +126,7 @@ def test_well_formed_files_take_the_fast_path(rows, line_end):
 
 LONG = MAX_RECORD - len("1,")
 Q = b'"'
-# A file's rows by what is long about the second; whether that loads.
+# By what is long in the second row: the file's rows, and whether the row loads.
 LIMITS = {
     "plain, as long as a record may be": (b"1," + b"x" * LONG, True),
     "plain, and a byte too long": (b"1," + b"x" * (LONG + 1), False),
@@ -151,7 +151,7 @@ def test_a_record_may_be_4_mib_long(what, end):
 
 
 @pytest.mark.parametrize("lines", [10, 200_000])
-def test_quotes_that_never_close_cost_the_one_row(lines):
+def test_an_unclosed_quote_rejects_one_row(lines):
     rows = [b"%d,some text of a row that is not short,1" % number for number in range(lines)]
     rows[3] = b'3,"some text,1'
     found = list(records(cut(b"\n".join(rows), 2**18), Grammar(",", '"')))
@@ -167,7 +167,7 @@ def test_lines_are_counted_within_fields_and_behind_faults():
     ]  # fmt: skip
 
 
-# A record, the field that is at fault, what stands there before the fault.
+# A record, its faulty field, and the text of the field before the fault.
 FAULTS = {
     '1,27" wide,x': (2, "27"),
     '1,a"b",x': (2, "a"),
@@ -189,7 +189,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("row", FAULTS)
-def test_a_fault_is_reported_with_its_field_and_place(row):
+def test_a_fault_is_reported_with_its_field_and_position(row):
     data = f"é,ok,ok\n{row}\n2,ok,ok\n".encode()
     if row.endswith("\r"):
         data = f"é,ok,ok\n{row}".encode()

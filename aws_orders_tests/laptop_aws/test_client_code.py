@@ -1,21 +1,20 @@
-"""What a client may do: no more by COPY and UNLOAD than without them, and as itself."""
-
-import json
+"""COPY and UNLOAD run with the client's privileges and no others."""
 
 import pytest
 
-SHARED = {"region": None, "parquet": False, "delimiter": ",", "gzip": False, "manifest": False}
-PLANS = [
-    SHARED
-    | {"query": "SELECT rolname, rolpassword FROM pg_authid", "null_as": "", "header": False}
-    | {"extension": "", "parallel": False, "max_file_bytes": 10**7, "verbose": False}
-    | {"allow_overwrite": True, "clean_path": False},
-    SHARED | {"table": "pg_catalog.pg_authid", "columns": [], "max_errors": 1, "options": None},
+from laptop_aws.redshift.plan import encode
+from laptop_aws.redshift.statements import parse
+from laptop_aws.redshift.tokens import split, tokenize
+
+STATEMENTS = [
+    "UNLOAD ('SELECT rolname, rolpassword FROM pg_authid') TO '{url}' IAM_ROLE default CSV"
+    " PARALLEL OFF ALLOWOVERWRITE",
+    "COPY pg_catalog.pg_authid FROM 's3://none/none' IAM_ROLE default CSV",
 ]
 
 
 def procedures(place):
-    """Return what stands behind COPY and UNLOAD and may be called by this client."""
+    """Return the routines behind COPY and UNLOAD that this client may call."""
     return place.sql(
         "SELECT oid::regprocedure::text, prokind, proargtypes::regtype[]::text FROM pg_proc"
         " WHERE pronamespace = 'redshift'::regnamespace"
@@ -23,16 +22,19 @@ def procedures(place):
     )
 
 
-def test_nothing_behind_copy_and_unload_lets_a_client_read_what_it_may_not(redshift):
+def test_the_procedures_of_copy_and_unload_check_the_clients_privileges(redshift):
     before = f"UNLOAD ('SELECT 1') TO '{redshift.url('own')}' IAM_ROLE default CSV ALLOWOVERWRITE"
-    to = {"prefix": redshift.url("stolen")}
-    redshift.sql("SET statement_timeout = 500")  # a call that is not expected may wait
+    texts = [text.replace("{url}", redshift.url("stolen")) for text in STATEMENTS]
+    plans = [encode(parse(statement)) for text in texts for statement in split(tokenize(text))]
+    redshift.sql("SET statement_timeout = 500")  # an unexpected call may wait for an answer
+    called = 0
     for signature, kind, types in procedures(redshift):
-        for plan in PLANS if "json" in types else ():
-            text = json.dumps(plan | (to if "query" in plan else {"source": "s3://none/none"}))
+        for plan in plans if "json" in types else ():
             call = "CALL" if kind == "p" else "SELECT"
-            argument = text.replace("'", "''")
+            argument = plan.replace("'", "''")
             redshift.fails(f"{before}; {call} {signature.partition('(')[0]}('{argument}')")
+            called += 1
+    assert called == 4  # redshift.copy and redshift.unload, with each plan
     assert redshift.keys("stolen") == []
 
 

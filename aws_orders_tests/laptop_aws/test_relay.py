@@ -1,4 +1,4 @@
-"""PostgreSQL's protocol, both kinds of queries: strings of statements, cancelling, leaving."""
+"""PostgreSQL's protocol: simple and extended queries, cancelling, disconnecting."""
 
 import re
 import socket
@@ -22,7 +22,7 @@ def cancel_soon(connection, seconds=0.5):
 
 @pytest.fixture
 def slow_table(redshift):
-    """Return the workplace with a table `slow` that takes a row every 50 ms."""
+    """Return the workplace with a table `slow` that takes 50 ms per row."""
     redshift.sql("CREATE TABLE slow (a bigint)")
     redshift.sql(
         "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS"
@@ -38,13 +38,13 @@ def backends(place, pid):
 
 
 def vanish(connection):
-    """Leave without a word, as a killed process does."""
+    """Close the socket without a Terminate message, as a killed process does."""
     with socket.socket(fileno=connection.fileno()) as raw:
         raw.shutdown(socket.SHUT_RDWR)
         raw.detach()
 
 
-def test_copy_and_unload_stand_among_other_statements_of_a_string(redshift):
+def test_copy_and_unload_work_among_other_statements_of_a_query(redshift):
     redshift.put({"in/1": "1\n2\n"})
     redshift.sql(
         "CREATE TABLE t (a int);"
@@ -57,7 +57,7 @@ def test_copy_and_unload_stand_among_other_statements_of_a_string(redshift):
     assert redshift.sql("SELECT count(*) FROM t; SELECT sum(a) FROM t") == [(9,)]
 
 
-def test_a_string_of_statements_is_one_transaction_where_it_says_so(redshift):
+def test_a_query_with_begin_and_commit_is_one_transaction(redshift):
     redshift.sql("CREATE TABLE t (a int)")
     redshift.put({"in/1": "1\n"})
     redshift.sql(
@@ -73,7 +73,7 @@ def test_a_string_of_statements_is_one_transaction_where_it_says_so(redshift):
     assert redshift.sql("SELECT count(*) FROM t") == [(0,)]
 
 
-def test_a_copy_in_a_transaction_goes_with_it(redshift):
+def test_a_copy_is_rolled_back_with_its_transaction(redshift):
     redshift.sql("CREATE TABLE t (a int)")
     redshift.put({"in/1": "1\n"})
     redshift.sql("BEGIN ISOLATION LEVEL SERIALIZABLE; LOCK t; DELETE FROM t")
@@ -84,7 +84,7 @@ def test_a_copy_in_a_transaction_goes_with_it(redshift):
 
 
 @pytest.mark.parametrize("text", ["COPY t FROM ''s3://b/k''", "UNLOAD (x); TRUNCATE t", "a;b"])
-def test_what_stands_in_a_string_is_no_statement(redshift, text):
+def test_sql_inside_quotes_is_not_rewritten(redshift, text):
     assert redshift.sql(f"SELECT '{text}' AS a") == [(text.replace("''", "'"),)]
     assert redshift.sql(f"SELECT $x${text}$x$ /* {text.replace('*', '')} */") == [(text,)]
     assert redshift.sql(f"SELECT 1 -- {text}") == [(1,)]
@@ -107,7 +107,7 @@ def test_the_extended_protocol_copies_and_unloads(redshift):
     assert redshift.get("out/000") == b"7\n"
 
 
-def test_a_prepared_copy_can_be_run_again(redshift):
+def test_a_prepared_copy_can_be_executed_repeatedly(redshift):
     redshift.sql("CREATE TABLE t (a int)")
     redshift.put({"in/1": "1\n"})
     script = (
@@ -125,7 +125,7 @@ def test_pipelines_keep_their_order(redshift):
     assert done.stdout.split() == [*map(str, range(200)), "after"]
 
 
-def test_large_results_and_statements_come_through_whole(redshift):
+def test_large_results_and_statements_arrive_complete(redshift):
     rows = redshift.sql("SELECT n, repeat('z', n % 500) FROM generate_series(1, 50000) AS n")
     assert rows == [(n, "z" * (n % 500)) for n in range(1, 50001)]
     text = "é;'" * 500_000
@@ -158,7 +158,7 @@ def test_sessions_at_the_same_time_do_not_mix(redshift):
             assert found == f"{number},{(turn + 1) * 1000}\n".encode()
 
 
-def test_what_only_looks_like_an_error_passes_in_data(redshift):
+def test_data_that_looks_like_an_error_is_unchanged(redshift):
     text = "SERROR\nVERROR\nC40001\nMcould not serialize access"
     assert redshift.sql(f"SELECT '{text}', decode('5345524f5200434343', 'hex')::text")[0][0] == text
 
@@ -172,21 +172,21 @@ def test_notifications_do_not_stall_the_session(redshift):
         assert len(other.notifies) == 51
 
 
-def test_a_wrong_password_and_the_owner_of_the_cluster_are_refused(redshift):
+def test_a_wrong_password_and_the_clusters_owner_are_rejected(redshift):
     with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
         redshift.connect(password="wrong")
     with pytest.raises(psycopg2.OperationalError, match="rdsdb"):
         redshift.connect(user="rdsdb")
 
 
-def test_encryption_is_declined_and_nonsense_hung_up_on(redshift):
+def test_encryption_is_declined_and_invalid_messages_end_the_connection(redshift):
     with socket.create_connection(("127.0.0.1", redshift.stack.redshift_port), 20) as raw:
         raw.sendall(struct.pack(">II", 8, 80877103))
         assert raw.recv(1) == b"N"
         raw.sendall(b"GET / HTTP/1.1\r\n\r\n")
         with suppress(ConnectionResetError):
             while raw.recv(4096):
-                pass  # an error message, perhaps; then the end
+                pass  # possibly an error message, then the end
 
 
 def test_a_running_statement_can_be_cancelled(redshift):
@@ -197,7 +197,7 @@ def test_a_running_statement_can_be_cancelled(redshift):
     assert redshift.sql("SELECT 1") == [(1,)]
 
 
-def test_a_cancelled_copy_loads_nothing_and_the_session_goes_on(slow_table):
+def test_a_cancelled_copy_loads_nothing_and_the_session_continues(slow_table):
     timer = cancel_soon(slow_table.connection)
     with pytest.raises(psycopg2.errors.QueryCanceled):
         slow_table.copy("slow")
@@ -208,7 +208,7 @@ def test_a_cancelled_copy_loads_nothing_and_the_session_goes_on(slow_table):
     assert slow_table.sql("SELECT count(*) FROM t") == [(2000,)]
 
 
-def test_a_cancelled_unload_ends_and_the_session_goes_on(redshift):
+def test_a_cancelled_unload_ends_and_the_session_continues(redshift):
     timer = cancel_soon(redshift.connection)
     with pytest.raises(psycopg2.errors.QueryCanceled):
         redshift.unload("SELECT n, pg_sleep(0.05) FROM generate_series(1, 9999) AS n")
@@ -225,7 +225,7 @@ def test_a_statement_that_takes_too_long_is_ended_by_its_timeout(slow_table):
     assert slow_table.sql("SELECT count(*) FROM slow") == [(0,)]
 
 
-def test_a_client_that_leaves_ends_its_backend(redshift):
+def test_a_client_that_disconnects_ends_its_backend(redshift):
     with closing(redshift.connect()) as other:
         pid = other.get_backend_pid()
         redshift.sql("BEGIN; SELECT 1", other)
@@ -235,7 +235,7 @@ def test_a_client_that_leaves_ends_its_backend(redshift):
 
 
 @pytest.mark.parametrize("what", ["COPY", "UNLOAD"])
-def test_a_client_that_leaves_in_the_middle_ends_its_backend(slow_table, what):
+def test_a_client_that_disconnects_during_a_statement_ends_its_backend(slow_table, what):
     with closing(psycopg2.connect(**slow_table.login(), async_=True)) as other:
         wait_for(other)
         pid = other.get_backend_pid()

@@ -1,7 +1,7 @@
-"""COPY beside an independent reader of CSV: random files, over the network, on both of its ways.
+"""COPY compared with an independent CSV reader: random files, unchanged and row by row.
 
-Many files are loaded by one COPY. The functions behind it are compared with the same reader on
-many more files, and on larger ones, in test_csv_readers.py.
+One COPY loads many files. test_csv_reader.py compares the functions behind it with the same reader
+on more and larger files.
 """
 
 import gzip
@@ -82,7 +82,7 @@ def test_copy_loads_and_rejects_what_an_independent_reader_does(redshift, seed):
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
-def test_good_files_are_read_the_same_whole_and_row_by_row(redshift, line_end):
+def test_good_files_load_the_same_unchanged_and_row_by_row(redshift, line_end):
     chance = random.Random(line_end)
     files = {f"in/{number:02}": good_file(chance, line_end) for number in range(40)}
     redshift.put(files | {f"gz/{key}": gzip.compress(data) for key, data in files.items()})
@@ -91,7 +91,7 @@ def test_good_files_are_read_the_same_whole_and_row_by_row(redshift, line_end):
         assert copied(redshift, prefix, slowly) == expected(files)
 
 
-def test_files_of_megabytes_are_read_the_same_whole_and_row_by_row(redshift):
+def test_files_of_megabytes_load_the_same_unchanged_and_row_by_row(redshift):
     chance = random.Random(7)
     fine = b"\n".join(good_file(chance, "\n").rstrip(b"\n") for _ in range(1500)) + b"\n"
     files = {"in/fine": fine, "in/faulty": fine[:700_001] + b'"' + fine[700_001:]}
@@ -101,7 +101,7 @@ def test_files_of_megabytes_are_read_the_same_whole_and_row_by_row(redshift):
     assert copied(redshift, "in/", "") == expected(files)
 
 
-def test_quotes_that_never_close_cost_one_row_of_a_file_beyond_the_longest_record(redshift):
+def test_an_unclosed_quote_rejects_one_row_of_a_file_longer_than_a_record(redshift):
     rows = [f"{number},{'x' * 90},c" for number in range(60_000)]
     rows[5] = '5,"27,c'
     redshift.put({"in/a": "\n".join(rows)})

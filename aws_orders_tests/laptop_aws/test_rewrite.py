@@ -1,4 +1,4 @@
-"""A session as Redshift has it: transactions, TRUNCATE, snapshots, DDL and functions."""
+"""Redshift's SQL on PostgreSQL: transactions, TRUNCATE, snapshots, DDL and functions."""
 
 import datetime as dt
 import re
@@ -9,7 +9,7 @@ import pytest
 from aws_orders.resources.redshift.errors import SERIALIZATION_FAILURE
 
 
-def test_counts_are_of_the_last_statement_in_this_session(redshift):
+def test_counts_belong_to_the_last_statement_of_the_session(redshift):
     counts = "SELECT pg_last_copy_count(), pg_last_unload_count(), pg_last_copy_id()"
     assert redshift.sql(counts) == [(0, 0, -1)]
     redshift.sql("CREATE TABLE t (a int)")
@@ -34,7 +34,7 @@ def test_truncate_commits_what_was_pending(redshift):
     assert redshift.sql("SELECT (SELECT count(*) FROM a), (SELECT count(*) FROM b)") == [(3, 0)]
 
 
-def test_truncate_in_a_string_of_statements_commits_those_before_it(redshift):
+def test_truncate_among_other_statements_commits_those_before_it(redshift):
     redshift.sql("CREATE TABLE a (n int); CREATE TABLE b (n int); INSERT INTO b VALUES (1)")
     redshift.sql("BEGIN; INSERT INTO a VALUES (1); TRUNCATE b; ROLLBACK")
     assert redshift.sql("SELECT count(*) FROM a") == [(1,)]
@@ -70,7 +70,7 @@ def test_a_conflict_of_two_sessions_is_1023_as_xx000(redshift, statement):
         assert error.pgcode == "XX000"
         assert SERIALIZATION_FAILURE.search(str(error))
         redshift.sql("ROLLBACK")
-        # Retried, it goes well, and the connection is not out of step.
+        # A retry succeeds on the same connection.
         redshift.sql(statement)
         redshift.sql("BEGIN; SELECT * FROM t")
         redshift.sql("INSERT INTO t VALUES (5)", other)
@@ -78,7 +78,7 @@ def test_a_conflict_of_two_sessions_is_1023_as_xx000(redshift, statement):
         redshift.sql("ROLLBACK")
 
 
-def test_a_conflict_within_a_string_of_statements_is_1023_too(redshift):
+def test_a_conflict_among_other_statements_is_1023_too(redshift):
     redshift.sql("CREATE TABLE t (n int); INSERT INTO t VALUES (1)")
     with closing(redshift.connect()) as other:
         redshift.sql("BEGIN; SELECT * FROM t")
@@ -89,7 +89,7 @@ def test_a_conflict_within_a_string_of_statements_is_1023_too(redshift):
     assert redshift.sql("SELECT n FROM t") == [(10,)]
 
 
-def test_a_conflict_of_what_two_sessions_read_is_1023_where_all_is_serializable(redshift):
+def test_a_read_write_conflict_of_serializable_sessions_is_1023(redshift):
     redshift.sql("CREATE TABLE t (n int); INSERT INTO t VALUES (1)")
     begin = "BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT sum(n) FROM t"
     with closing(redshift.connect()) as other:
@@ -120,13 +120,13 @@ DDL = [
 
 
 @pytest.mark.parametrize("statement", DDL)
-def test_redshifts_table_attributes_are_taken(redshift, statement):
+def test_redshifts_table_attributes_are_accepted(redshift, statement):
     redshift.sql(statement)
     redshift.sql("DELETE FROM t; INSERT INTO t VALUES (1, 'y')")
     assert redshift.sql("SELECT a, b FROM t") == [(1, "y")]
 
 
-def test_keys_are_taken_and_not_enforced_but_not_null_is(redshift):
+def test_keys_are_accepted_and_not_enforced_but_not_null_is(redshift):
     # https://docs.aws.amazon.com/redshift/latest/dg/t_Defining_constraints.html
     redshift.sql(
         "CREATE TABLE a (id int PRIMARY KEY, code varchar(9) UNIQUE NOT NULL);"
@@ -138,7 +138,7 @@ def test_keys_are_taken_and_not_enforced_but_not_null_is(redshift):
     assert redshift.fails("INSERT INTO a (code) VALUES ('x')").pgcode == "23502"
 
 
-def test_words_of_table_attributes_are_only_that_where_redshift_has_them(redshift):
+def test_words_of_table_attributes_remain_elsewhere(redshift):
     redshift.sql(
         "CREATE TABLE t (a varchar(40) DEFAULT 'DISTSTYLE ALL ENCODE zstd' ENCODE zstd,"
         ' "distkey" int, "sortkey" int) DISTSTYLE EVEN -- SORTKEY (a)'
@@ -170,7 +170,7 @@ REFUSED_ALTERS = {
 
 
 @pytest.mark.parametrize("statement", REFUSED_ALTERS)
-def test_what_redshifts_alter_table_refuses_is_refused(redshift, statement):
+def test_an_alter_table_that_redshift_rejects_is_rejected(redshift, statement):
     redshift.sql("CREATE TABLE t (a varchar(3))")
     assert REFUSED_ALTERS[statement] in str(redshift.fails(statement))
 
@@ -191,7 +191,7 @@ def test_columns_are_added_in_a_transaction_and_widened_outside_one(redshift):
     assert "value too long" in str(redshift.fails(f"INSERT INTO t VALUES ('{'é' * 5}', 1)"))
 
 
-def test_drivers_take_it_for_redshift(redshift):
+def test_drivers_detect_redshift(redshift):
     [(version,)] = redshift.sql("SELECT version()")
     assert re.fullmatch(r"PostgreSQL 8\.0\.2 on .*, Redshift 1\.0\.\d+", version)
 
@@ -239,7 +239,7 @@ FUNCTIONS = [
 
 
 @pytest.mark.parametrize(("expression", "value"), FUNCTIONS, ids=lambda v: str(v))
-def test_functions_give_what_redshifts_give(redshift, expression, value):
+def test_functions_return_what_redshifts_return(redshift, expression, value):
     assert redshift.sql(f"SELECT {expression}") == [(value,)]
 
 

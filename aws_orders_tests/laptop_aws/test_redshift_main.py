@@ -1,4 +1,4 @@
-"""The server as a process of its own: how it starts, starts again, and stops."""
+"""The relay's process: how it starts, restarts and stops."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ def postgresql_on(data_dir):
 
 @contextmanager
 def serving(data_dir, environment):
-    """Run the server on a PostgreSQL that runs; yield it and its port."""
+    """Run the relay on a running PostgreSQL; yield its process and port."""
     command = [sys.executable, "-m", "laptop_aws.redshift", "--data-dir", str(data_dir)]
     process = subprocess.Popen(
         [*command, "--port", "0", "--database", "odd db", "--user", "o\"d'd"],
@@ -54,7 +54,7 @@ def connected(port):
             yield cursor
 
 
-def test_data_is_kept_from_start_to_start_and_stopping_waits_for_no_client(tmp_path):
+def test_data_is_kept_between_starts_and_stopping_does_not_wait_for_clients(tmp_path):
     data_dir = tmp_path / "deep 'er" / "pgdata"
     postgres.initialise(data_dir)
     environment = {"REDSHIFT_PASSWORD": PASSWORD}
@@ -70,27 +70,27 @@ def test_data_is_kept_from_start_to_start_and_stopping_waits_for_no_client(tmp_p
 
 
 def open_things(process, data_dir):
-    """Return how many descriptors and threads the server holds, and the pipes in its data."""
+    """Return the numbers of the relay's descriptors and threads, and of pipes in the data."""
     mine = Path("/proc") / str(process.pid)
     pipes = sum(path.is_fifo() for path in data_dir.rglob("*"))
     return len(list((mine / "fd").iterdir())), len(list((mine / "task").iterdir())), pipes
 
 
-def test_sessions_leave_nothing_behind_however_they_end(tmp_path, stack):
+def test_sessions_leave_no_descriptors_threads_or_pipes(tmp_path, stack, redshift):
     data_dir = tmp_path / "pgdata"
     postgres.initialise(data_dir)
-    more = stack.environment("", "") | {"REDSHIFT_PASSWORD": PASSWORD}
+    more = stack.environment() | {"REDSHIFT_PASSWORD": PASSWORD}
     with postgresql_on(data_dir), serving(data_dir, more) as (process, port):
 
         def session(number):
             with connected(port) as cursor:
                 cursor.execute("CREATE TEMP TABLE t (a int)")
-                for source in ("no-such-bucket/", "aws-orders/none"):
+                for source in ("no-such-bucket/", f"{redshift.bucket}/none"):
                     with pytest.raises(psycopg2.Error):
                         cursor.execute(f"COPY t FROM 's3://{source}' IAM_ROLE default CSV")
                 with pytest.raises(psycopg2.Error):
                     cursor.execute("UNLOAD ('SELECT 1') TO 's3://no-such/' IAM_ROLE default CSV")
-                if number % 2:  # leave in the middle of things
+                if number % 2:  # disconnect during a transaction
                     cursor.execute("BEGIN")
 
         session(0)

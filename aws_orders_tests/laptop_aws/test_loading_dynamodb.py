@@ -1,6 +1,6 @@
-"""COPY from DynamoDB as AWS documents it: items in, options, rows out, and what is refused.
+"""COPY from DynamoDB as AWS documents it: items, options, rows, and errors.
 
-After https://docs.aws.amazon.com/redshift/latest/dg/t_Loading-data-from-dynamodb.html
+See https://docs.aws.amazon.com/redshift/latest/dg/t_Loading-data-from-dynamodb.html
 """
 
 from contextlib import closing
@@ -12,7 +12,7 @@ import pytest
 from aws_orders_tests.laptop_aws.conftest import ROLE
 
 TEXT = "tab\t back\\slash\nline\r \\N '' \"q\", | é"
-# Items, options, rows of (id, name, price); COPY's options stand behind READRATIO 50.
+# Items, options after READRATIO 50, rows of (id, name, price).
 EXAMPLES = {
     "names match in any case, other attributes are left out": (
         [{"id": {"S": "1"}, "NAME": {"S": TEXT}, "Price": {"N": "5"}, "more": {"SS": ["x"]}}],
@@ -50,7 +50,7 @@ EXAMPLES = {
 
 @pytest.fixture
 def products(redshift):
-    """Return the workplace, and what fills its DynamoDB table, named like its schema."""
+    """Return the workplace and a writer for its DynamoDB table, which has the schema's name."""
     redshift.sql("CREATE TABLE products (id bigint, name varchar(4000), price decimal(12,2))")
     with closing(boto3.client("dynamodb")) as client:
         client.create_table(
@@ -81,7 +81,7 @@ def test_items_become_rows(products, shows):
     assert products.sql("SELECT * FROM products ORDER BY id") == rows
 
 
-def test_a_column_list_takes_what_it_names(products):
+def test_a_column_list_selects_the_attributes_to_load(products):
     fill(products, {"id": {"S": "1"}, "name": {"S": "a"}, "price": {"N": "2"}})
     products.sql(
         f"COPY products (\"price\", ID) FROM 'dynamodb://{products.schema}'"
@@ -115,12 +115,12 @@ def test_an_item_that_cannot_be_loaded_is_recorded(products, item, column, words
     fill(products, item)
     error = products.fails(statement(products, "READRATIO 50"))
     assert "Load into table 'products' failed" in str(error)
-    [(source, found, told)] = products.sql(
+    [(source, found, message)] = products.sql(
         "SELECT trim(file_name), trim(column_name), trim(error_message) FROM sys_load_error_detail"
         " WHERE query_id = pg_last_copy_id()"
     )
     assert (source, found) == (f"dynamodb://{products.schema}", column)
-    assert words in told
+    assert words in message
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_an_item_that_cannot_be_loaded_is_recorded(products, item, column, words
         "ZSTD",
     ],
 )
-def test_what_redshift_forbids_from_dynamodb_is_refused_by_name(products, option):
+def test_an_option_that_redshift_lacks_for_dynamodb_is_named_in_the_error(products, option):
     fill(products, {"id": {"S": "1"}})
     words = str(products.fails(statement(products, f"READRATIO 50 {option}")))
     assert option.split()[0] in words or "CSV" in words
@@ -167,7 +167,7 @@ def test_what_redshift_forbids_from_dynamodb_is_refused_by_name(products, option
         ("READRATIO 50 SLOWLY", 'syntax error at or near "SLOWLY"'),
     ],
 )
-def test_a_statement_that_says_nothing_good_is_refused(products, options, words):
+def test_an_invalid_statement_is_rejected(products, options, words):
     assert words in str(products.fails(statement(products, options)))
 
 

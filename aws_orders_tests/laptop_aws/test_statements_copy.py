@@ -1,7 +1,6 @@
-"""COPY statements that are refused: what is wrong or not supported is named, and nothing loaded.
+"""COPY statements that fail: the error names the fault or the feature, and nothing is loaded.
 
-What Redshift has and the laptop's Redshift has not is refused by name; what Redshift refuses
-itself is refused here as well.
+A feature of Redshift that is not supported is named; what Redshift rejects is rejected here too.
 """
 
 import json
@@ -37,17 +36,17 @@ def beans(redshift):
     return redshift
 
 
-def refused(beans, statement):
-    """Return why the statement failed; nothing may be loaded, and the session must go on."""
+def error_of(beans, statement):
+    """Return the error of the statement; nothing is loaded, and the session continues."""
     error = beans.fails(statement)
     assert beans.sql("SELECT count(*) FROM beans") == [(0,)]
     return str(error)
 
 
 @pytest.mark.parametrize("option", NOT_SUPPORTED)
-def test_what_redshift_has_and_the_laptop_has_not_is_refused_by_name(beans, option):
+def test_an_option_that_is_not_supported_is_named_in_the_error(beans, option):
     name = option.split()[0]
-    words = refused(beans, f"COPY beans FROM 's3://{{bucket}}/in/' IAM_ROLE default CSV {option}")
+    words = error_of(beans, f"COPY beans FROM 's3://{{bucket}}/in/' IAM_ROLE default CSV {option}")
     assert name in words
     assert "not supported" in words
 
@@ -55,9 +54,9 @@ def test_what_redshift_has_and_the_laptop_has_not_is_refused_by_name(beans, opti
 @pytest.mark.parametrize(
     "kind", ["ORC", "AVRO 'auto'", "JSON 'auto'", "RCFILE", "SHAPEFILE", "SEQUENCEFILE"]
 )
-def test_other_formats_are_refused_by_name(beans, kind):
+def test_a_format_that_is_not_supported_is_named_in_the_error(beans, kind):
     for form in (f"FORMAT AS {kind}", f"FORMAT {kind}", kind):
-        words = refused(beans, f"COPY beans FROM 's3://{{bucket}}/in/' IAM_ROLE default {form}")
+        words = error_of(beans, f"COPY beans FROM 's3://{{bucket}}/in/' IAM_ROLE default {form}")
         assert kind.split()[0] in words
 
 
@@ -90,9 +89,9 @@ def test_other_formats_are_refused_by_name(beans, kind):
         ("CSV; COPY", "syntax error"),
     ],
 )
-def test_options_that_say_nothing_good_are_refused(beans, options, words):
+def test_invalid_options_are_rejected(beans, options, words):
     statement = f"COPY beans FROM 's3://{{bucket}}/in/' IAM_ROLE default {options}"
-    assert words in refused(beans, statement)
+    assert words in error_of(beans, statement)
 
 
 @pytest.mark.parametrize(
@@ -104,8 +103,8 @@ def test_options_that_say_nothing_good_are_refused(beans, options, words):
         "CREDENTIALS AS 'aws_iam_role=arn:secret'",
     ],
 )
-def test_keys_in_sql_are_refused_and_not_repeated(beans, keys):
-    words = refused(beans, f"COPY beans FROM 's3://{{bucket}}/in/' {keys} CSV")
+def test_keys_in_sql_are_not_supported_and_not_repeated_in_the_error(beans, keys):
+    words = error_of(beans, f"COPY beans FROM 's3://{{bucket}}/in/' {keys} CSV")
     assert "IAM_ROLE" in words
     assert "secret" not in words.split("LINE 1")[0]
 
@@ -131,8 +130,8 @@ def test_keys_in_sql_are_refused_and_not_repeated(beans, keys):
         ("COPY beans TO '/srv/beans'", "TO"),
     ],
 )
-def test_what_cannot_be_found_or_may_not_be_read_is_refused(beans, statement, words):
-    assert words in refused(beans, statement)
+def test_a_missing_or_unreadable_source_or_table_is_an_error(beans, statement, words):
+    assert words in error_of(beans, statement)
 
 
 @pytest.mark.parametrize(
@@ -147,10 +146,10 @@ def test_what_cannot_be_found_or_may_not_be_read_is_refused(beans, statement, wo
         '{"entries": [{"url": 7}]}',
     ],
 )
-def test_a_manifest_that_is_none_is_refused(beans, text):
+def test_an_invalid_manifest_is_an_error(beans, text):
     beans.put({"m": text})
     statement = "COPY beans FROM 's3://{bucket}/m' IAM_ROLE default CSV MANIFEST"
-    assert beans.url("m") in refused(beans, statement)
+    assert beans.url("m") in error_of(beans, statement)
 
 
 def test_a_missing_mandatory_file_fails_the_load_and_is_named(beans):
@@ -160,21 +159,21 @@ def test_a_missing_mandatory_file_fails_the_load_and_is_named(beans):
     ]
     beans.put({"m": json.dumps({"entries": entries})})
     statement = "COPY beans FROM 's3://{bucket}/m' IAM_ROLE default CSV MANIFEST"
-    assert beans.url("in/gone") in refused(beans, statement)
+    assert beans.url("in/gone") in error_of(beans, statement)
 
 
 @pytest.mark.parametrize("entries", [[], [{"url": "s3://{bucket}/gone", "mandatory": False}]])
 def test_a_manifest_without_any_file_fails_whatever_is_mandatory(beans, entries):
     beans.put({"m": json.dumps({"entries": entries})})
-    refused(beans, "COPY beans FROM 's3://{bucket}/m' IAM_ROLE default CSV MANIFEST")
+    error_of(beans, "COPY beans FROM 's3://{bucket}/m' IAM_ROLE default CSV MANIFEST")
 
 
-def test_what_is_no_gzip_is_named(beans):
+def test_a_file_that_is_not_gzip_is_named(beans):
     statement = "COPY beans FROM 's3://{bucket}/in/' IAM_ROLE default CSV GZIP"
-    assert beans.url("in/a") in refused(beans, statement)
+    assert beans.url("in/a") in error_of(beans, statement)
 
 
-def test_a_table_of_which_one_may_not_insert_is_refused(redshift):
+def test_a_table_without_the_insert_privilege_is_an_error(redshift):
     redshift.put({"in/a": "1\n"})
     statement = "COPY pg_catalog.pg_auth_members FROM 's3://{bucket}/in/' IAM_ROLE default CSV"
     assert "permission denied" in str(redshift.fails(statement))
