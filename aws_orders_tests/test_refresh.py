@@ -41,7 +41,7 @@ def test_refreshing_again_changes_nothing_and_writes_no_product(platform: Platfo
     assert report["dynamodb_products"]["written"] == 0
     assert report["dynamodb_products"]["unchanged"] == 3
     assert report["raw_products_csv"]["changed"] is False
-    assert report["s3_orders"]["feed received"] is False
+    assert report["s3_orders"]["feed_received"] is False
     assert report["s3_orders"]["dagster/row_count"] == 3
 
 
@@ -64,7 +64,7 @@ def test_orders_of_unknown_products_are_set_apart_and_counted(platform: Platform
         f"{HEADER},order_date\n4,Juno Sato,juno@example.org,99,1.00,1,1.00,\n"
         "5,Noor Vega,n@example.org,,2.00,2,4.00,\n"
     )
-    assert report["detailed_orders_csv"]["unmatched orders"] == 2
+    assert report["detailed_orders_csv"]["unmatched_orders"] == 2
 
 
 def test_no_order_having_a_known_product_publishes_a_header_alone(platform: Platform) -> None:
@@ -91,8 +91,8 @@ def test_deliveries_dropped_by_others_are_loaded_beside_the_feed(platform: Platf
     platform.deliver("notes.txt", "not a delivery")
     platform.deliver("folder/", "")
     report = platform.refresh()
-    assert report["redshift_orders"]["new deliveries"] == 2
-    assert report["s3_orders"]["other objects"] == 2
+    assert report["redshift_orders"]["new_deliveries"] == 2
+    assert report["s3_orders"]["other_objects"] == 2
     assert "7,Kofi Abt,k@example.org,1,Kettle,Kitchen,Hale,2.00,2,4.00\n" in platform.detailed
 
 
@@ -106,7 +106,7 @@ def test_columns_in_another_order_load_correctly(platform: Platform) -> None:
 def test_an_unknown_column_loads_nothing_wrong_and_is_reported(platform: Platform) -> None:
     platform.feed("orders", f"coupon,{HEADER}\nX9,1,Ada Dahl,ada@example.org,2,10.00,3,30.00\n")
     report = platform.refresh()
-    assert report["redshift_orders"]["unknown columns"] == {"coupon": ["input/orders/feed.csv"]}
+    assert report["redshift_orders"]["unknown_columns"] == {"coupon": ["input/orders/feed.csv"]}
     assert "1,Ada Dahl,ada@example.org,2,Tent,Outdoor,Ostrava,10.00,3,30.00\n" in platform.detailed
 
 
@@ -115,7 +115,7 @@ def test_deliveries_of_one_shape_are_one_copy(platform: Platform) -> None:
         platform.deliver(f"{number}.csv", f"{HEADER}\n{number},A,a@example.org,1,1,1,1\n")
     report = platform.refresh()
     # One for the feed, which is a load of its own.
-    assert report["redshift_orders"]["COPY statements"] == 2
+    assert report["redshift_orders"]["copy_statements"] == 2
     assert report["redshift_orders"]["dagster/row_count"] == 13
 
 

@@ -13,7 +13,7 @@ import pytest
 from aws_orders.contract import PRODUCTS
 from aws_orders.errors import DataError
 from aws_orders.orders.load import load_orders
-from aws_orders.output.checks import examine_orders
+from aws_orders.output.checks import check_orders
 from aws_orders.resources.redshift import statements
 from aws_orders_tests.conftest import Platform
 from aws_orders_tests.corpus.faulty_rows import FAULTY_ROWS, Apart
@@ -75,7 +75,7 @@ def state(platform: Platform) -> tuple[list[Any], list[str]]:
 
 def speaking(platform: Platform) -> set[str]:
     """Return the names of the checks that do not pass."""
-    found = examine_orders(platform.settings, platform.redshift)
+    found = check_orders(platform.settings, platform.redshift)
     return {str(check.check_name) for check in found if not check.passed}
 
 
@@ -218,7 +218,7 @@ def test_what_is_no_delivery_is_counted_and_left_alone(warehouse: Platform) -> N
         warehouse.deliver(key, content)
     report = warehouse.refresh("refresh_orders")
     assert report["s3_orders"]["deliveries"] == 1
-    assert report["s3_orders"]["other objects"] == len(NO_DELIVERIES)
+    assert report["s3_orders"]["other_objects"] == len(NO_DELIVERIES)
     assert rows(warehouse) == []
 
 
