@@ -14,7 +14,6 @@ from aws_orders.orders import sql as orders_sql
 from aws_orders.output import publish, unload
 from aws_orders.output import sql as output_sql
 from aws_orders.products import load as products_load
-from aws_orders.products import sync as product_sync
 from aws_orders.resources.dynamodb import DynamoDBResource
 from aws_orders.resources.redshift import statements
 from aws_orders.resources.redshift.session import Session
@@ -52,8 +51,8 @@ def visible(platform: Platform) -> Callable[[], tuple[Any, ...]]:
 
 POINTS: dict[str, list[tuple[Any, str]]] = {
     "products": [
-        (product_sync.DynamoDBResource, "put_items"),
-        (product_sync.DynamoDBResource, "delete_items"),
+        (DynamoDBResource, "put_items"),
+        (DynamoDBResource, "delete_items"),
         (products_load, "_replace_products"),
         (statements, "delete_all"),
         (statements, "insert_from_stage"),
@@ -114,7 +113,7 @@ def test_after_a_lost_connection_a_load_is_done_exactly_once(
     platform.refresh()
     inserted = orders_sql.insert_load
     platform.feed("orders", CHANGED_ORDERS)
-    lost = []
+    lost: list[Any] = []
 
     def lose_then_insert(*arguments: Any) -> Any:
         if not lost:

@@ -55,7 +55,7 @@ class LoadModel(RuleBasedStateMachine):
 
     def _put(self, key: str, body: bytes) -> str:
         answer = self.platform.s3.put_object(Bucket=self.platform.bucket, Key=key, Body=body)
-        return answer["ETag"].strip('"')
+        return str(answer["ETag"]).strip('"')
 
     def siblings(self) -> list[tuple[str, str]]:
         known = sorted(self.present.keys() & self.loads.keys())

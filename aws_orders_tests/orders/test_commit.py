@@ -15,7 +15,8 @@ from aws_orders_tests.orders.test_load import HEADER, delivery, orders
 
 def during_the_copy(monkeypatch: pytest.MonkeyPatch, event: Callable[[], object]) -> None:
     """Call `event` between the plan of the next load and its first COPY."""
-    copied, happened = statements.copy_deliveries, []
+    copied = statements.copy_deliveries
+    happened: list[bool] = []
 
     def copy_after_event(*arguments: Any) -> Any:
         if not happened:

@@ -224,7 +224,7 @@ class Loads(LoadModel):
                 pass  # rejected, deleted, or with other columns than its header
             else:
                 # The change came too late for this load, or the load was planned again.
-                etags = dict(self._read("SELECT delivery, etag FROM orders_loads"))
+                etags: dict[str, str] = dict(self._read("SELECT delivery, etag FROM orders_loads"))
                 late = planned and etags.get(key) == self.etags[key, planned[key]]
                 expected = planned if late else self._after(full_refresh=False)
                 assert expected is not None
@@ -240,6 +240,6 @@ def test_the_warehouse_equals_the_model_after_any_events(
     monkeypatch.setattr(session, "FIRST_WAIT_SECONDS", 0)
     monkeypatch.setattr(resource, "FIRST_WAIT_SECONDS", 0)
     run_state_machine_as_test(
-        lambda: Loads(platform),
+        lambda: Loads(platform),  # type: ignore[arg-type]  # any factory
         settings=search(12, list(HealthCheck), stateful_step_count=12, print_blob=True),
     )

@@ -14,7 +14,8 @@ def test_a_copy_that_misses_items_is_repeated_until_the_counts_agree(
     platform: Platform,
 ) -> None:
     platform.refresh()
-    counts, waits = iter([5, 4, 3]), []
+    counts = iter([5, 4, 3])
+    waits: list[float] = []
     loaded = products_load.load_products(
         platform.redshift, platform.settings.products_table, lambda: next(counts), waits.append
     )
