@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from psycopg2.sql import SQL, Identifier
 
 from aws_orders.config import RUNS_PREFIX, Settings
-from aws_orders.contract import LOAD_ID, MONEY, ORDERS, PRODUCTS, TIME, Column
+from aws_orders.contract import COUNT, ID, LOAD_ID, MONEY, ORDERS, PRODUCTS, TIME, Column
 from aws_orders.doctor.findings import Check, Finding, Status, Trouble, carry_out
 from aws_orders.orders import sql
 from aws_orders.orders.deliveries import copy_manifest
@@ -36,11 +36,12 @@ TEXTS = ('Ada "A." Dahl', "Brandt, Olga", "Émile\nIto", "日本 𝄞", "", "F",
 
 
 def _value(column: Column, number: int, money: str) -> str:
-    """Return a value of a column's type for the row with this number."""
-    if column.type.is_text:
-        text = TEXTS[number - 1]
-        return text or "empty" if column.required else text
-    return {MONEY: money, TIME: "2026-01-31 12:00:00"}.get(column.type, str(number))
+    """Return a value of a column's type for the row with this number; empty for other types."""
+    if column.type.max_bytes is not None:
+        text = TEXTS[number - 1] or ("-" if column.required else "")
+        return text.encode()[: column.type.max_bytes].decode(errors="ignore")
+    values = {ID: str(number), COUNT: str(number), MONEY: money, TIME: "2026-01-31 12:00:00"}
+    return values.get(column.type, "")
 
 
 def _rows(money: str) -> tuple[tuple[str, ...], ...]:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from aws_orders.contract import ORDERS
+from aws_orders.contract import ORDERS, ORDERS_LOADS, ORDERS_REJECTED, Table
 from aws_orders.orders.delivery_columns import file_columns, stage_columns
+from aws_orders.resources.locations import split_s3_url
 from aws_orders.resources.objects import StoredObject
 from aws_orders.resources.redshift.errors import RejectedRow
 
@@ -43,25 +44,45 @@ class StagedLoad:
         return stage_columns(self.header, ORDERS)
 
     def ledger_entries(self, run_id: str, now: datetime) -> list[tuple[Any, ...]]:
-        """Return the load's rows of `ORDERS_LOADS`, in the contract's order of columns."""
-        return [
-            (self.id, o.key, o.etag, o.size, self.rows, run_id, now, self.records[o.key])
-            for o in self.members
-        ]
+        """Return the load's rows of `ORDERS_LOADS`, in the contract's order of columns.
+
+        Args:
+            run_id: The id of the run.
+            now: The time of the load, in UTC and without a time zone.
+        """
+        entries = (
+            {
+                "load_id": self.id,
+                "delivery": stored.key,
+                "etag": stored.etag,
+                "size": stored.size,
+                "load_rows": self.rows,
+                "run_id": run_id,
+                "loaded_at": now,
+                "records": self.records[stored.key],
+            }
+            for stored in self.members
+        )
+        return [_in_order(ORDERS_LOADS, entry) for entry in entries]
 
     def rejected_entries(self) -> list[tuple[Any, ...]]:
         """Return the load's rows of `ORDERS_REJECTED`, in the contract's order of columns."""
         names = dict(zip(self.columns, file_columns(self.header), strict=True))
-        return [
-            (
-                self.id,
-                row.file.split("/", 3)[3],
-                row.line,
-                _shortened(names.get(row.column, row.column)) or None,
-                row.reason,
-            )
+        entries = (
+            {
+                "load_id": self.id,
+                "delivery": split_s3_url(row.file)[1],
+                "line": row.line,
+                "column_name": _shortened(names.get(row.column, row.column)) or None,
+                "reason": row.reason,
+            }
             for row in self.rejected
-        ]
+        )
+        return [_in_order(ORDERS_REJECTED, entry) for entry in entries]
+
+
+def _in_order(table: Table, values: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(values[name] for name in table.names)
 
 
 def _shortened(name: str) -> str:
