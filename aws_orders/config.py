@@ -6,13 +6,13 @@ Everything here comes from environment variables (see `definitions`); nothing he
 import dagster as dg
 from pydantic import Field
 
-RAW_PRODUCTS = "raw/products.csv"
+RAW_PRODUCTS_KEY = "raw/products.csv"
 ORDERS_PREFIX = "input/orders/"
 # One fixed key: the feed's present content replaces what it held before, whatever its URL. Where
 # no orders feed is configured it is a key like any other.
-ORDERS_FEED = ORDERS_PREFIX + "feed.csv"
-DETAILED_ORDERS = "output/detailed_orders.csv"
-UNMATCHED_ORDERS = "output/unmatched_orders.csv"
+ORDERS_FEED_KEY = ORDERS_PREFIX + "feed.csv"
+DETAILED_ORDERS_KEY = "output/detailed_orders.csv"
+UNMATCHED_ORDERS_KEY = "output/unmatched_orders.csv"
 QUARANTINE_PREFIX = "quarantine/"
 RUNS_PREFIX = "_runs/"
 
@@ -57,7 +57,7 @@ class Settings(dg.ConfigurableResource):  # type: ignore[type-arg]
     @property
     def reserved_key(self) -> str:
         """The key under the prefix that only the platform writes; empty without an orders feed."""
-        return ORDERS_FEED if self.orders_feed else ""
+        return ORDERS_FEED_KEY if self.orders_feed else ""
 
     def uri(self, key: str) -> str:
         """Return the s3:// URI of `key` in the platform's bucket."""

@@ -14,7 +14,7 @@ import dagster as dg
 import pytest
 from psycopg2.sql import SQL, Identifier
 
-from aws_orders.config import DETAILED_ORDERS, UNMATCHED_ORDERS, Settings
+from aws_orders.config import DETAILED_ORDERS_KEY, UNMATCHED_ORDERS_KEY, Settings
 from aws_orders.definitions import build_defs
 from aws_orders.output.checks import ORDER_CHECKS, PRODUCT_CHECKS
 from aws_orders.resources.dynamodb import DynamoDBResource
@@ -183,11 +183,11 @@ class Platform:
 
     @property
     def detailed(self) -> str:
-        return self.read(DETAILED_ORDERS)
+        return self.read(DETAILED_ORDERS_KEY)
 
     @property
     def unmatched(self) -> str:
-        return self.read(UNMATCHED_ORDERS)
+        return self.read(UNMATCHED_ORDERS_KEY)
 
     def keys(self) -> list[str]:
         listing = self.s3.list_objects_v2(Bucket=self.bucket).get("Contents", [])

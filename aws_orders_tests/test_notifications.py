@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from aws_orders.automation import s3_events as notifications
 from aws_orders.automation.s3_events import Arrival, Cursor, Decision, parse, tick
-from aws_orders.config import ORDERS_FEED, ORDERS_PREFIX, Settings
+from aws_orders.config import ORDERS_FEED_KEY, ORDERS_PREFIX, Settings
 from aws_orders_tests.searches import search
 from laptop_aws.stack import Stack
 
@@ -278,7 +278,7 @@ def test_what_is_no_delivery_of_ours_sets_nothing_off_and_goes_at_once(watch: Wa
     watch.put("a.csv", prefix="input/orders-old/")
     watch.put("a.txt")
     watch.put("empty.csv", b"")
-    watch.put("", prefix=ORDERS_FEED)
+    watch.put("", prefix=ORDERS_FEED_KEY)
     with watch.told_of():
         watch.s3.delete_object(Bucket=watch.bucket, Key="output/a.csv")
     watch.send(event("input/orders/a.csv", "another-bucket"))
@@ -289,7 +289,7 @@ def test_what_is_no_delivery_of_ours_sets_nothing_off_and_goes_at_once(watch: Wa
 
 
 def test_the_feeds_key_is_a_delivery_where_no_feed_is_configured(watch: Watch) -> None:
-    watch.put("", prefix=ORDERS_FEED)
+    watch.put("", prefix=ORDERS_FEED_KEY)
     assert watch.tick()
 
 

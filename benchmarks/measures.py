@@ -16,7 +16,7 @@ import psycopg2
 from psycopg2.extensions import make_dsn
 from psycopg2.sql import SQL
 
-from aws_orders.config import ORDERS_PREFIX, RAW_PRODUCTS
+from aws_orders.config import ORDERS_PREFIX, RAW_PRODUCTS_KEY
 from aws_orders.orders.load import load_orders
 from benchmarks import stage
 from benchmarks.figures import Figure
@@ -82,7 +82,7 @@ def sync(rounds: int, scale: float) -> list[Figure]:
     by_hand = stage.wrangler()
     with stage.stack() as place:
         file, _ = stage.write_feeds(place, products, 0)
-        boto3.client("s3").upload_file(str(file), os.environ["AWS_ORDERS_BUCKET"], RAW_PRODUCTS)
+        boto3.client("s3").upload_file(str(file), os.environ["AWS_ORDERS_BUCKET"], RAW_PRODUCTS_KEY)
 
         def ours(number: int) -> float:
             table = {"AWS_ORDERS_PRODUCTS_TABLE": f"ours_{number}"}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ValidationError
 
-from aws_orders.config import ORDERS_PREFIX, RAW_PRODUCTS, Settings
+from aws_orders.config import ORDERS_PREFIX, RAW_PRODUCTS_KEY, Settings
 from aws_orders.orders.deliveries import is_delivery
 from aws_orders.resources.feeds import Version, feed_digest, feed_version
 from aws_orders.resources.s3 import find_object, list_objects
@@ -89,7 +89,7 @@ def look_at_products_feed(
     """
     cursor = _read(cursor_text)
     version = feed_version(settings.products_feed, s3)
-    head = find_object(s3, settings.bucket, RAW_PRODUCTS)
+    head = find_object(s3, settings.bucket, RAW_PRODUCTS_KEY)
     stored = head["Metadata"] if head else {}
     since = str(head["LastModified"]) if head else ""
     if _seems_stored(version, stored):

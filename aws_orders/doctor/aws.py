@@ -14,10 +14,10 @@ import boto3
 from botocore.exceptions import ClientError
 
 from aws_orders.config import (
-    DETAILED_ORDERS,
-    ORDERS_FEED,
+    DETAILED_ORDERS_KEY,
+    ORDERS_FEED_KEY,
     ORDERS_PREFIX,
-    RAW_PRODUCTS,
+    RAW_PRODUCTS_KEY,
     RUNS_PREFIX,
     Settings,
 )
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 PREFIXES = ("raw/", ORDERS_PREFIX, "output/", RUNS_PREFIX)
-KEYS = (RAW_PRODUCTS, ORDERS_FEED, DETAILED_ORDERS)
+KEYS = (RAW_PRODUCTS_KEY, ORDERS_FEED_KEY, DETAILED_ORDERS_KEY)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ copy, and `load` for loading it.
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, cast
 
-from aws_orders.config import ORDERS_FEED, ORDERS_PREFIX, Settings
+from aws_orders.config import ORDERS_FEED_KEY, ORDERS_PREFIX, Settings
 from aws_orders.contract import ORDERS
 from aws_orders.errors import DataError
 from aws_orders.resources.feeds import Feed, open_feed
@@ -40,7 +40,7 @@ class OrdersIntake:
 def receive_orders(
     s3: "S3Client", settings: Settings, run_prefix: str, *, force: bool = False
 ) -> OrdersIntake:
-    """Store the orders feed at `ORDERS_FEED`, unless the same bytes are there already.
+    """Store the orders feed at `ORDERS_FEED_KEY`, unless the same bytes are there already.
 
     A strong ETag proves that they are. Equal hints only make it likely: the feed is then read and
     hashed before it is uploaded.
@@ -53,7 +53,7 @@ def receive_orders(
 
     Raises:
         DataError: the feed cannot be read, lacks a column, or has no rows; or the object at
-            `ORDERS_FEED` was not written by the platform.
+            `ORDERS_FEED_KEY` was not written by the platform.
         TransientError: the feed's source does not answer, or the transfer breaks off.
     """
     stored = _stored_metadata(s3, settings)
@@ -75,7 +75,7 @@ def receive_orders(
 def _replace_orders(
     feed: Feed, s3: "S3Client", settings: Settings, run_prefix: str, stored: dict[str, str]
 ) -> OrdersIntake:
-    """Stream a feed to one of the run's keys; if its bytes are new, copy it to `ORDERS_FEED`.
+    """Stream a feed to one of the run's keys; if its bytes are new, copy it to `ORDERS_FEED_KEY`.
 
     An incomplete feed is never at a key that is loaded.
     """
@@ -98,21 +98,21 @@ def _replace_orders(
         _stored_metadata(s3, settings)  # checks that nothing else wrote there meanwhile
         metadata = feed_metadata(feed.version, hashed.digest, rows)
         parts = list(list_objects(s3, settings.bucket, staged))
-        join_objects(s3, settings.bucket, parts, ORDERS_FEED, metadata=metadata)
+        join_objects(s3, settings.bucket, parts, ORDERS_FEED_KEY, metadata=metadata)
     delete_objects(s3, settings.bucket, [staged])
     return OrdersIntake(rows, changed)
 
 
 def _stored_metadata(s3: "S3Client", settings: Settings) -> dict[str, str]:
-    """Return the metadata of the feed's copy at `ORDERS_FEED`; empty if there is no copy.
+    """Return the metadata of the feed's copy at `ORDERS_FEED_KEY`; empty if there is no copy.
 
     Raises:
         DataError: the object there was not written by the platform.
     """
-    found = find_object(s3, settings.bucket, ORDERS_FEED)
+    found = find_object(s3, settings.bucket, ORDERS_FEED_KEY)
     if found is None or ROWS in found["Metadata"]:
         return found["Metadata"] if found else {}
-    uri = settings.uri(ORDERS_FEED)
+    uri = settings.uri(ORDERS_FEED_KEY)
     other = settings.uri(f"{ORDERS_PREFIX}delivered-feed.csv")
     raise DataError(
         "The key is reserved for the orders feed, but holds another file.",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from aws_orders.config import ORDERS_FEED, ORDERS_PREFIX, Settings
+from aws_orders.config import ORDERS_FEED_KEY, ORDERS_PREFIX, Settings
 from aws_orders.errors import DataError
 from aws_orders.orders import sql
 from aws_orders.orders.deliveries import is_delivery
@@ -47,8 +47,8 @@ class LoadPlan:
         Redelivered files and the feed are likely to be redelivered again. They get separate
         loads, so that replacing them reloads no other file.
         """
-        feed = [stored for stored in self.changes.new if stored.key == ORDERS_FEED]
-        others = [stored for stored in self.changes.new if stored.key != ORDERS_FEED]
+        feed = [stored for stored in self.changes.new if stored.key == ORDERS_FEED_KEY]
+        others = [stored for stored in self.changes.new if stored.key != ORDERS_FEED_KEY]
         groups = (feed, self.changes.redelivered, others + self.reloads)
         return [group for group in groups if group]
 

@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 from dagster_aws.s3 import S3Resource
 
-from aws_orders.config import DETAILED_ORDERS, UNMATCHED_ORDERS, Settings
+from aws_orders.config import DETAILED_ORDERS_KEY, UNMATCHED_ORDERS_KEY, Settings
 from aws_orders.contract import PUBLISHED
 from aws_orders.orders.assets import redshift_orders, run_prefix
 from aws_orders.output.publish import publish_orders
@@ -76,16 +76,16 @@ def detailed_orders_csv(
         yield from results
         stop_if_blocked(OUTPUT_CHECKS, results)
         publish_orders(client, settings, unloaded, prefix)
-        preview = {"preview": preview_of(client, settings, DETAILED_ORDERS)}
+        preview = {"preview": preview_of(client, settings, DETAILED_ORDERS_KEY)}
         yield dg.MaterializeResult(metadata=_metadata(unloaded, settings, watch) | preview)
 
 
 def _metadata(unloaded: Unloaded, settings: Settings, watch: Stopwatch) -> dict[str, Any]:
     details = {
-        "dagster/uri": settings.uri(DETAILED_ORDERS),
+        "dagster/uri": settings.uri(DETAILED_ORDERS_KEY),
         "bytes": unloaded.detailed.size,
         "unmatched_orders": unloaded.unmatched.rows,
-        "unmatched_orders_file": settings.uri(UNMATCHED_ORDERS),
+        "unmatched_orders_file": settings.uri(UNMATCHED_ORDERS_KEY),
         "revenue_by_category": displayed(lambda: chart.by_category(_sums(unloaded.by_category))),
         **column_lineage("detailed_orders_csv"),
     }

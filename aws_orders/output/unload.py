@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from aws_orders.config import DETAILED_ORDERS, UNMATCHED_ORDERS, Settings
+from aws_orders.config import DETAILED_ORDERS_KEY, UNMATCHED_ORDERS_KEY, Settings
 from aws_orders.contract import ORDERS, PRODUCTS, PUBLISHED
 from aws_orders.output import sql
 from aws_orders.output.unloaded import (
@@ -70,10 +70,16 @@ def unload_orders(
 def _outputs(schema: str, run_prefix: str) -> tuple[OutputFile, OutputFile]:
     return (
         OutputFile(
-            sql.select_detailed(schema), PUBLISHED.names, DETAILED_ORDERS, f"{run_prefix}detailed_"
+            sql.select_detailed(schema),
+            PUBLISHED.names,
+            DETAILED_ORDERS_KEY,
+            f"{run_prefix}detailed_",
         ),
         OutputFile(
-            sql.select_unmatched(schema), ORDERS.names, UNMATCHED_ORDERS, f"{run_prefix}unmatched_"
+            sql.select_unmatched(schema),
+            ORDERS.names,
+            UNMATCHED_ORDERS_KEY,
+            f"{run_prefix}unmatched_",
         ),
     )
 

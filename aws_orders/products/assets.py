@@ -7,7 +7,7 @@ import dagster as dg
 from dagster_aws.s3 import S3Resource
 from pydantic import Field
 
-from aws_orders.config import RAW_PRODUCTS, Settings
+from aws_orders.config import RAW_PRODUCTS_KEY, Settings
 from aws_orders.contract import PRODUCTS
 from aws_orders.products.feed import receive_products
 from aws_orders.products.load import CountMismatchError, load_products
@@ -79,11 +79,11 @@ def raw_products_csv(
             metadata=watch.metadata(
                 intake.rows,
                 {
-                    "dagster/uri": settings.uri(RAW_PRODUCTS),
+                    "dagster/uri": settings.uri(RAW_PRODUCTS_KEY),
                     "bytes": intake.bytes,
                     "changed": intake.changed,
                     **columns,
-                    "preview": preview_of(client, settings, RAW_PRODUCTS),
+                    "preview": preview_of(client, settings, RAW_PRODUCTS_KEY),
                 },
             ),
             data_version=dg.DataVersion(intake.sha256),

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aws_orders.config import RAW_PRODUCTS, Settings
+from aws_orders.config import RAW_PRODUCTS_KEY, Settings
 from aws_orders.contract import PRODUCTS
 from aws_orders.errors import DataError
 from aws_orders.products.products_file import read_products, row_digest
@@ -46,7 +46,7 @@ class ProductSync:
 def sync_products(
     dynamodb: DynamoDBResource, s3: "S3Client", settings: Settings, max_delete_share: float
 ) -> ProductSync:
-    """Make the table equal to `RAW_PRODUCTS`: write differences, delete removed products.
+    """Make the table equal to `RAW_PRODUCTS_KEY`: write differences, delete removed products.
 
     The file is read twice and the table once. Only ids and 16-byte digests are kept in memory,
     about 200 bytes per product. New and changed items are written before removed ones are
@@ -97,10 +97,10 @@ def _combined(digests: Iterable[bytes]) -> str:
 
 def _items(s3: "S3Client", settings: Settings) -> Iterator[Item]:
     """Read the products file from S3 as DynamoDB items without empty values."""
-    body = s3.get_object(Bucket=settings.bucket, Key=RAW_PRODUCTS)["Body"]
+    body = s3.get_object(Bucket=settings.bucket, Key=RAW_PRODUCTS_KEY)["Body"]
     with closing(body):
         chunks = body.iter_chunks(CHUNK_BYTES)
-        for chunk in read_products(chunks, PRODUCTS, settings.uri(RAW_PRODUCTS)):
+        for chunk in read_products(chunks, PRODUCTS, settings.uri(RAW_PRODUCTS_KEY)):
             for row in chunk.to_dict("records"):
                 yield {str(name): {KINDS[str(name)]: value} for name, value in row.items() if value}
 

@@ -10,14 +10,14 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from aws_orders.config import ORDERS_FEED, ORDERS_PREFIX
+from aws_orders.config import ORDERS_FEED_KEY, ORDERS_PREFIX
 from aws_orders.contract import ORDERS
 
 # Names whose order differs between S3, Python and PostgreSQL.
 NAMES = ("B.csv", "a.csv", "a-1.csv", "a.csv.gz", "a/1.csv", "ä.csv", "\U0001f4e6.csv.gz")
 
 
-KEYS = (ORDERS_FEED, *(ORDERS_PREFIX + name for name in NAMES))
+KEYS = (ORDERS_FEED_KEY, *(ORDERS_PREFIX + name for name in NAMES))
 
 
 TEXTS = st.sampled_from(["", "Ada", 'Brandt, "Olga"', "Zoë", "two\nlines", "two\r\nlines"])

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from aws_orders.config import ORDERS_FEED
+from aws_orders.config import ORDERS_FEED_KEY
 from aws_orders_tests.conftest import ORDERS_CSV, Platform
 
 HEADER = ORDERS_CSV.splitlines()[0]
@@ -94,7 +94,7 @@ def test_a_changed_feed_reloads_no_delivery(platform: Platform) -> None:
     platform.feed("orders", ORDERS_CSV.replace("Ada", "Zoe"))
     report = platform.refresh("refresh_orders")["redshift_orders"]
     assert report["rows_loaded"] == 3
-    assert ledger(platform)["input/orders/a.csv"] < ledger(platform)[ORDERS_FEED]
+    assert ledger(platform)["input/orders/a.csv"] < ledger(platform)[ORDERS_FEED_KEY]
 
 
 def test_a_file_deleted_from_s3_keeps_its_rows(warehouse: Platform) -> None:
