@@ -1,23 +1,23 @@
-"""The contract: the tables' columns, types, keys and meanings, in this one place.
+"""The contract: the columns, types, keys and meanings of all tables and files.
 
-DDL, header checks, COPY's column lists, the published file's columns and Dagster's column
-schemas are all derived from here. What belongs elsewhere: how SQL is written (`sql`), how files
-are read (`csv_header`, `product_file`), where things lie (`settings`).
+DDL, header checks, column lists, the published file's columns, Dagster's column schemas, masking
+and the doctor's test rows derive from it. See `resources.redshift.statements` for the SQL,
+`rows.header` and `products.products_file` for reading files, and `config` for keys on S3.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
 class SqlType:
-    """A Redshift type; `max_bytes` is what a text may take in UTF-8 (VARCHAR counts bytes)."""
+    """A Redshift type; `max_bytes` is the longest text in UTF-8 (VARCHAR counts bytes)."""
 
     ddl: str
     max_bytes: int | None = None
 
     @property
     def is_text(self) -> bool:
-        """Whether values are free text, as opposed to numbers."""
+        """Whether values are text, not numbers."""
         return self.max_bytes is not None
 
 
@@ -35,13 +35,16 @@ TIME = SqlType("TIMESTAMP")
 
 @dataclass(frozen=True)
 class Column:
-    """One column: what it is called, what it holds, and what is asked of it.
+    """One column of a table or file.
 
     Attributes:
+        name: The column's name in files, in DynamoDB and in Redshift.
+        type: Its type in Redshift.
+        meaning: What it holds, for people.
         required: Every row must have a value.
-        personal: It is somebody's data.
-        address: It is an e-mail address, masked wherever rows are shown.
-        optional: Files may lack the column altogether.
+        personal: It holds personal data.
+        optional: Files may lack the column.
+        email: It holds e-mail addresses, which are masked in everything that displays rows.
     """
 
     name: str
@@ -50,16 +53,18 @@ class Column:
     required: bool = False
     personal: bool = False
     optional: bool = False
-    address: bool = False
+    email: bool = False
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table and the columns of the files that feed it.
+    """A table and the columns of its files.
 
     Attributes:
+        name: The table's name in Redshift.
         key: The column that identifies a row.
-        added: Columns that the warehouse has beyond those of the files.
+        columns: The columns of the files, in the contract's order.
+        added: Columns that only the table in Redshift has.
     """
 
     name: str
@@ -69,7 +74,7 @@ class Table:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The columns' names, in the contract's order."""
+        """The names of the files' columns, in the contract's order."""
         return tuple(column.name for column in self.columns)
 
     @property
@@ -78,7 +83,7 @@ class Table:
         return tuple(column.name for column in self.columns if not column.optional)
 
     def column(self, name: str) -> Column | None:
-        """Return the column called `name`, or None where the contract knows none."""
+        """Return the column called `name`, or None if the contract does not have it."""
         return next((column for column in self.columns if column.name == name), None)
 
 
@@ -87,54 +92,58 @@ PRODUCTS = Table(
     key="product_id",
     columns=(
         Column("product_id", ID, "Identifies the product; unique.", required=True),
-        Column("product_name", varchar(512), "What the product is called.", required=True),
-        Column("product_category", varchar(256), "The part of the range it belongs to."),
-        Column("brand", varchar(256), "Whose product it is."),
+        Column("product_name", varchar(512), "Product name.", required=True),
+        Column("product_category", varchar(256), "Product category."),
+        Column("brand", varchar(256), "Brand name."),
     ),
 )
 
-LOAD_ID = Column("load_id", ID, "The load that brought the row; later loads count higher.", True)
+LOAD_ID = Column(
+    "load_id", ID, "The load that wrote the row; ids increase from load to load.", True
+)
 
 ORDERS = Table(
     name="orders",
     key="order_id",
     columns=(
         Column("order_id", ID, "Identifies the order.", required=True),
-        Column("customer_name", varchar(512), "Who ordered.", personal=True),
+        Column("customer_name", varchar(512), "The customer's name.", personal=True),
         Column(
             "customer_email",
             varchar(512),
-            "Where to reach who ordered.",
+            "The customer's e-mail address.",
             personal=True,
-            address=True,
+            email=True,
         ),
-        Column("product_id", ID, "The product ordered; orders of unknown ones are set apart."),
-        Column("price", MONEY, "Price of one piece, rounded to the cent."),
-        Column("quantity", COUNT, "How many pieces."),
-        Column("total", MONEY, "What the order comes to, rounded to the cent."),
-        Column("order_date", TIME, "When it was placed; older files lack it.", optional=True),
+        Column("product_id", ID, "The product ordered; orders of unknown products are unmatched."),
+        Column("price", MONEY, "Unit price, rounded to the cent."),
+        Column("quantity", COUNT, "Number of units."),
+        Column("total", MONEY, "Order total, rounded to the cent."),
+        Column("order_date", TIME, "Time of the order; older files lack it.", optional=True),
     ),
     added=(LOAD_ID,),
 )
 
-# The ledger: it commits with the rows, and so always says what the orders table holds.
+# The ledger. It commits together with the rows, so it always matches the orders table.
 ORDERS_LOADS = Table(
     name="orders_loads",
     key="delivery",
     columns=(
         LOAD_ID,
         Column("delivery", varchar(1024), "Key of the file on S3.", required=True),
-        Column("etag", varchar(128), "S3's mark of the content that was loaded.", required=True),
-        Column("size", ID, "Bytes of the file.", required=True),
-        Column("load_rows", ID, "Rows of the whole load, all its files together.", required=True),
+        Column("etag", varchar(128), "ETag of the content that was loaded.", required=True),
+        Column("size", ID, "Size of the file in bytes.", required=True),
+        Column("load_rows", ID, "Rows of the load, all its files together.", required=True),
         Column("run_id", varchar(64), "The Dagster run that loaded it.", required=True),
-        Column("loaded_at", TIME, "When, in UTC.", required=True),
-        Column("records", ID, "Records of the file, counted apart from COPY; older loads: none."),
+        Column("loaded_at", TIME, "Time of the load, in UTC.", required=True),
+        Column(
+            "records", ID, "Records of the file, counted independently of COPY; NULL for old loads."
+        ),
     ),
 )
 
-# Rows that COPY refused and a person allowed to be set apart: where each stands, and why. It
-# commits with the rows too; the rows themselves are in the quarantine on S3.
+# The place and the reason of each rejected row. It commits together with the rows; the text of
+# rejected rows is in the quarantine on S3.
 ORDERS_REJECTED = Table(
     name="orders_rejected",
     key="line",
@@ -142,13 +151,12 @@ ORDERS_REJECTED = Table(
         LOAD_ID,
         Column("delivery", varchar(1024), "Key of the file on S3.", required=True),
         Column("line", ID, "The row's line in the file; the header is line 1.", required=True),
-        Column("column_name", varchar(127), "The column at fault, where one is."),
-        Column("reason", varchar(1024), "What Redshift said of it.", required=True),
+        Column("column_name", varchar(127), "The column at fault, if Redshift names one."),
+        Column("reason", varchar(1024), "Redshift's error message.", required=True),
     ),
 )
 
-
-# They commit together, and are locked in this order.
+# A load locks these tables in this order and commits them together.
 ORDERS_TABLES = (ORDERS, ORDERS_LOADS, ORDERS_REJECTED)
 TABLES = (PRODUCTS, *ORDERS_TABLES)
 
@@ -166,10 +174,10 @@ class Published:
         """The source column, under the published name."""
         origin = self.table.column(self.source)
         assert origin is not None, f"{self.table.name} has no column {self.source}"  # noqa: S101
-        return Column(self.name, origin.type, origin.meaning, origin.required, origin.personal)
+        return replace(origin, name=self.name)
 
 
-DETAILED_ORDERS = (
+PUBLISHED_COLUMNS = (
     Published("order_id", ORDERS, "order_id"),
     Published("customer_name", ORDERS, "customer_name"),
     Published("customer_email", ORDERS, "customer_email"),
@@ -182,9 +190,9 @@ DETAILED_ORDERS = (
     Published("total", ORDERS, "total"),
 )
 
-# The published file as a table: what it is read back into before it is published.
+# The published file as a table: verification copies the file into it.
 PUBLISHED = Table(
     name="detailed_orders",
     key="order_id",
-    columns=tuple(published.column for published in DETAILED_ORDERS),
+    columns=tuple(published.column for published in PUBLISHED_COLUMNS),
 )

@@ -1,19 +1,19 @@
-"""The platform's own errors: each says where, what was expected, what was found, what to do."""
+"""The platform's errors: each names the place, the expected and found values, and the fix."""
 
 
 class RetryableError(Exception):
-    """An attempt that failed, but may succeed if the step is retried."""
+    """A failed attempt that may succeed if the step is retried."""
 
 
 class _ReportedError(Exception):
-    """A fault with its place and its remedy.
+    """A fault with its place and its fix.
 
     Args:
         what: The fault in one sentence.
         where: The file, table or URL, with line and column where known.
-        expected: What would have been right.
-        found: What was there.
-        fix: What the reader can do about it.
+        expected: What the platform expected there.
+        found: What it found instead.
+        fix: What to do, in words that work exactly as written.
     """
 
     def __init__(self, what: str, *, where: str, expected: str, found: str, fix: str) -> None:
@@ -31,8 +31,8 @@ class _ReportedError(Exception):
 
 
 class DataError(_ReportedError):
-    """Input or configuration that no retry can fix."""
+    """A fault in input or configuration, which no retry can fix."""
 
 
 class TransientError(_ReportedError, RetryableError):
-    """A failure of a service or a network that a retry may not meet again."""
+    """A failure of a service or a network that a retry may get past."""

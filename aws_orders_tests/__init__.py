@@ -1,1 +1,22 @@
-"""Tests, laid out as the package is; each name is a sentence about behaviour."""
+"""Tests in the layout of the packages; each name is a sentence about behaviour.
+
+`orders/test_load.py` tests `aws_orders/orders/load.py`. `test_refresh` tests the whole path,
+`faults/` what can go wrong along it, and `corpus/` many faulty and odd files. `orders/test_memory`
+and `orders/test_load_model` test loads with a large feed and with random events. Modules without
+a test of the same name, and the tests that cover them:
+
+rows/
+    masking: test_contract, test_privacy
+orders/
+    delivery_files: orders/test_record_counts, faults/test_bad_input, corpus/
+    load_plan: orders/test_load, orders/test_load_model
+    sql: test_statements
+    staged_load: orders/test_load, orders/test_delivery_columns
+    staging: orders/test_rejected_rows, orders/test_record_counts, corpus/
+output/
+    assets: test_refresh
+    publish: test_refresh, faults/test_crashes
+    sql: test_sql, test_statements
+    unload: test_refresh, output/test_verify
+errors: faults/test_bad_input
+"""

@@ -240,7 +240,7 @@ def test_feed_csv_is_a_delivery_where_no_feed_is_configured(platform: Platform) 
     platform.deliver("feed.csv", ORDERS_CSV)
     assert look(platform, orders_landed)[0]
     report = platform.refresh("refresh_orders")
-    assert report["redshift_orders"]["rows loaded"] == 3
+    assert report["redshift_orders"]["rows_loaded"] == 3
 
 
 HIDDEN = ["_a.csv", ".a.csv", "_temporary/0/a.csv", "may/_temporary/a.csv", "may/.tmp/a.csv.gz"]
@@ -253,7 +253,7 @@ def test_names_that_start_with_an_underscore_or_a_dot_are_no_deliveries(
     platform.deliver(name, ORDERS_CSV.replace("\n1,", "\n11,"))
     assert look(platform, orders_landed) == (None, None)
     report = platform.refresh("refresh_orders")
-    assert report["s3_orders"]["other objects"] == 1
+    assert report["s3_orders"]["other_objects"] == 1
     assert report["redshift_orders"]["dagster/row_count"] == 3
 
 

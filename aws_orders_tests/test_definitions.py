@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 import yaml
 
-from aws_orders.contract import DETAILED_ORDERS
+from aws_orders.contract import PUBLISHED_COLUMNS
 from aws_orders.definitions import build_defs, defs
 
 PROJECT = Path(__file__).parent.parent
@@ -94,7 +94,7 @@ def test_every_asset_has_an_owner_a_description_a_pool_and_a_column_schema() -> 
 
 
 def test_the_outputs_columns_are_the_ten_in_their_order() -> None:
-    assert [column.name for column in DETAILED_ORDERS] == [
+    assert [column.name for column in PUBLISHED_COLUMNS] == [
         "order_id",
         "customer_name",
         "customer_email",

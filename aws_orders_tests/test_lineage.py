@@ -3,7 +3,7 @@
 import dagster as dg
 import pytest
 
-from aws_orders.contract import DETAILED_ORDERS
+from aws_orders.contract import PUBLISHED_COLUMNS
 from aws_orders.definitions import defs
 from aws_orders.reporting.lineage import (
     OUTPUT,
@@ -22,7 +22,7 @@ def test_the_outputs_ten_columns_lead_back_to_the_two_feeds() -> None:
     orders += ["price", "quantity", "total"]
     products = {"product_name": "product_name", "product_category": "product_category"}
     products["product_brand"] = "brand"
-    assert {column.name: way(OUTPUT, column.name)[-1] for column in DETAILED_ORDERS} == {
+    assert {column.name: way(OUTPUT, column.name)[-1] for column in PUBLISHED_COLUMNS} == {
         **{name: ("s3_orders", name) for name in orders},
         **{name: ("raw_products_csv", source) for name, source in products.items()},
     }

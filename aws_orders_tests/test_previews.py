@@ -78,7 +78,7 @@ def test_dates_that_python_cannot_hold_are_shown(platform: Platform) -> None:
     platform.deliver("far.csv", rows)
     report = platform.refresh()
     assert "20260-01-31" in report["redshift_orders"]["preview"]
-    assert "revenue by month" in report["detailed_orders_csv"]
+    assert "revenue_by_month" in report["detailed_orders_csv"]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Refreshing end to end: what comes out, again and again, and after changes of the input."""
+"""Refreshes along the whole path: the output, repeated refreshes, and changes of the input."""
 
 import gzip
 
@@ -16,7 +16,7 @@ DETAILED = (
 HEADER = ORDERS_CSV.splitlines()[0]
 
 
-def test_every_order_comes_out_once_with_its_product_and_money_rounded_to_the_cent(
+def test_every_order_is_published_once_with_its_product_and_money_rounded_to_the_cent(
     platform: Platform,
 ) -> None:
     report = platform.refresh()
@@ -32,7 +32,7 @@ def test_every_order_comes_out_once_with_its_product_and_money_rounded_to_the_ce
     }
 
 
-def test_refreshing_again_changes_nothing_and_writes_no_product(platform: Platform) -> None:
+def test_a_second_refresh_changes_nothing_and_writes_no_product(platform: Platform) -> None:
     platform.refresh()
     tables = platform.query("SELECT * FROM orders ORDER BY order_id")
     report = platform.refresh()
@@ -41,11 +41,11 @@ def test_refreshing_again_changes_nothing_and_writes_no_product(platform: Platfo
     assert report["dynamodb_products"]["written"] == 0
     assert report["dynamodb_products"]["unchanged"] == 3
     assert report["raw_products_csv"]["changed"] is False
-    assert report["s3_orders"]["feed received"] is False
+    assert report["s3_orders"]["feed_received"] is False
     assert report["s3_orders"]["dagster/row_count"] == 3
 
 
-def test_a_run_leaves_nothing_of_its_own_behind_on_s3(platform: Platform) -> None:
+def test_a_run_leaves_no_temporary_object_on_s3(platform: Platform) -> None:
     platform.refresh()
     assert platform.keys() == [
         "input/orders/feed.csv",
@@ -55,7 +55,7 @@ def test_a_run_leaves_nothing_of_its_own_behind_on_s3(platform: Platform) -> Non
     ]
 
 
-def test_orders_of_unknown_products_are_set_apart_and_counted(platform: Platform) -> None:
+def test_orders_of_unknown_products_are_unmatched_and_counted(platform: Platform) -> None:
     strangers = "4,Juno Sato,juno@example.org,99,1.00,1,1.00\n5,Noor Vega,n@example.org,,2,2,4\n"
     platform.feed("orders", ORDERS_CSV + strangers)
     report = platform.refresh()
@@ -64,16 +64,16 @@ def test_orders_of_unknown_products_are_set_apart_and_counted(platform: Platform
         f"{HEADER},order_date\n4,Juno Sato,juno@example.org,99,1.00,1,1.00,\n"
         "5,Noor Vega,n@example.org,,2.00,2,4.00,\n"
     )
-    assert report["detailed_orders_csv"]["unmatched orders"] == 2
+    assert report["detailed_orders_csv"]["unmatched_orders"] == 2
 
 
-def test_no_order_having_a_known_product_publishes_a_header_alone(platform: Platform) -> None:
+def test_without_any_matched_order_only_a_header_is_published(platform: Platform) -> None:
     platform.feed("orders", f"{HEADER}\n4,Juno Sato,juno@example.org,99,1.00,1,1.00\n")
     platform.refresh()
     assert platform.detailed == DETAILED.splitlines(keepends=True)[0]
 
 
-def test_a_changed_product_changes_its_orders_and_a_removed_one_sets_them_apart(
+def test_a_changed_product_changes_its_orders_and_a_removed_one_makes_them_unmatched(
     platform: Platform,
 ) -> None:
     platform.refresh()
@@ -86,13 +86,13 @@ def test_a_changed_product_changes_its_orders_and_a_removed_one_sets_them_apart(
     assert "Brandt" in platform.unmatched
 
 
-def test_deliveries_dropped_by_others_are_loaded_beside_the_feed(platform: Platform) -> None:
+def test_deliveries_of_others_are_loaded_like_the_feed(platform: Platform) -> None:
     platform.deliver("2026/11/late one+%é.csv", f"{HEADER}\n7,Kofi Abt,k@example.org,1,2,2,4\n")
     platform.deliver("notes.txt", "not a delivery")
     platform.deliver("folder/", "")
     report = platform.refresh()
-    assert report["redshift_orders"]["new deliveries"] == 2
-    assert report["s3_orders"]["other objects"] == 2
+    assert report["redshift_orders"]["new_deliveries"] == 2
+    assert report["s3_orders"]["other_objects"] == 2
     assert "7,Kofi Abt,k@example.org,1,Kettle,Kitchen,Hale,2.00,2,4.00\n" in platform.detailed
 
 
@@ -103,10 +103,10 @@ def test_columns_in_another_order_load_correctly(platform: Platform) -> None:
     assert "1,Ada Dahl,ada@example.org,2,Tent,Outdoor,Ostrava,10.00,3,30.00\n" in platform.detailed
 
 
-def test_an_unknown_column_loads_nothing_wrong_and_is_reported(platform: Platform) -> None:
+def test_an_unknown_column_is_skipped_and_reported(platform: Platform) -> None:
     platform.feed("orders", f"coupon,{HEADER}\nX9,1,Ada Dahl,ada@example.org,2,10.00,3,30.00\n")
     report = platform.refresh()
-    assert report["redshift_orders"]["unknown columns"] == {"coupon": ["input/orders/feed.csv"]}
+    assert report["redshift_orders"]["unknown_columns"] == {"coupon": ["input/orders/feed.csv"]}
     assert "1,Ada Dahl,ada@example.org,2,Tent,Outdoor,Ostrava,10.00,3,30.00\n" in platform.detailed
 
 
@@ -114,12 +114,12 @@ def test_deliveries_of_one_shape_are_one_copy(platform: Platform) -> None:
     for number in range(10, 20):
         platform.deliver(f"{number}.csv", f"{HEADER}\n{number},A,a@example.org,1,1,1,1\n")
     report = platform.refresh()
-    # One for the feed, which is a load of its own.
-    assert report["redshift_orders"]["COPY statements"] == 2
+    # One more for the feed, which is a separate load.
+    assert report["redshift_orders"]["copy_statements"] == 2
     assert report["redshift_orders"]["dagster/row_count"] == 13
 
 
-def test_the_same_order_in_two_files_is_kept_twice_and_comes_out_in_a_stable_order(
+def test_the_same_order_in_two_files_is_kept_twice_and_published_in_a_stable_order(
     platform: Platform,
 ) -> None:
     platform.deliver("again.csv", ORDERS_CSV.replace("Ada", "Zoe"))
@@ -137,7 +137,7 @@ def test_without_an_orders_feed_the_deliveries_alone_are_loaded(platform: Platfo
     assert platform.refresh()["redshift_orders"]["dagster/row_count"] == 3
 
 
-def test_no_delivery_at_all_gives_an_empty_orders_table(platform: Platform) -> None:
+def test_without_deliveries_the_orders_table_is_empty(platform: Platform) -> None:
     platform.set_feeds(orders="")
     assert platform.refresh()["redshift_orders"]["dagster/row_count"] == 0
 
@@ -150,7 +150,7 @@ def test_a_gzipped_delivery_loads_like_a_plain_one(platform: Platform) -> None:
 
 
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
-def test_byte_order_marks_line_ends_and_quoted_newlines_do_no_harm(
+def test_byte_order_marks_line_ends_and_quoted_newlines_load_correctly(
     platform: Platform, ending: str
 ) -> None:
     text = ORDERS_CSV.replace("\n", ending).replace("Brandt, Olga", "Brandt,\nOlga")
@@ -160,14 +160,14 @@ def test_byte_order_marks_line_ends_and_quoted_newlines_do_no_harm(
     assert platform.detailed == DETAILED.replace("Brandt, Olga", "Brandt,\nOlga")
 
 
-def test_removing_the_orders_feeds_rows_removes_them_from_the_result(platform: Platform) -> None:
+def test_rows_removed_from_the_feed_are_removed_from_the_output(platform: Platform) -> None:
     platform.refresh()
     platform.feed("orders", "\n".join(ORDERS_CSV.splitlines()[:2]) + "\n")
     platform.refresh("refresh_orders")
     assert platform.detailed == "".join(DETAILED.splitlines(keepends=True)[:2])
 
 
-def test_metadata_says_where_each_asset_is(platform: Platform) -> None:
+def test_metadata_has_the_place_of_each_asset(platform: Platform) -> None:
     report = platform.refresh()
     bucket, schema = platform.bucket, platform.redshift.schema_name
     places = {

@@ -287,7 +287,7 @@ def test_a_warehouse_of_an_earlier_version_is_changed_by_the_next_run_which_says
     )
     report = platform.refresh()
     added = f'ALTER TABLE "{schema}"."orders_loads" ADD COLUMN "records" BIGINT'
-    assert report["redshift_orders"]["schema changes"] == [added]
-    assert report["redshift_products"]["schema changes"] == []
+    assert report["redshift_orders"]["schema_changes"] == [added]
+    assert report["redshift_products"]["schema_changes"] == []
     assert len(platform.query("SELECT * FROM orders")) == 4
-    assert platform.refresh()["redshift_orders"]["schema changes"] == []
+    assert platform.refresh()["redshift_orders"]["schema_changes"] == []

@@ -157,7 +157,7 @@ def check_assets(url: str, chrome: Chrome) -> None:
 def check_pages(url: str, chrome: Chrome, pictures: Path | None) -> None:
     """See an asset's checks, the output's chart, and where its columns come from."""
     pages = {
-        "checks": (f"{CHECKED}&checkDetail=totals_add_up", "//*[.='SQL to see all']"),
+        "checks": (f"{CHECKED}&checkDetail=totals_add_up", "//*[.='sql_for_all_rows']"),
         "output": (f"{OUTPUT}?view=overview", "//img[starts-with(@src, 'data:image/svg')]"),
         "columns": (f"{OUTPUT}?view=overview", "//td[.='raw_products_csv.product_category']"),
     }

@@ -73,7 +73,7 @@ class Summary:
                 "uri": output.metadata["dagster/uri"],
                 "rows": output.rows,
                 "bytes": output.metadata["bytes"],
-                "unmatched": output.metadata["unmatched orders"],
+                "unmatched": output.metadata["unmatched_orders"],
             },
             "checks": {"made": self.checks, "failed": self.warnings},
             "seconds": round(seconds, 3),
@@ -194,8 +194,8 @@ def print_result(summary: Summary, seconds: float) -> None:
     output = summary.lines[OUTPUT]
     uri, rows = output.metadata["dagster/uri"], output.rows or 0
     print(f"\n{uri}: {rows:,} rows, {output.metadata['bytes']:,} bytes, in {seconds:.1f} s")
-    if unmatched := output.metadata["unmatched orders"]:
-        place = output.metadata["unmatched orders file"]
+    if unmatched := output.metadata["unmatched_orders"]:
+        place = output.metadata["unmatched_orders_file"]
         print(f"{unmatched:,} orders of unknown products are in {place}")
     print(f"{summary.checks - len(summary.warnings)} of {summary.checks} checks passed")
     for check, told in summary.warnings.items():

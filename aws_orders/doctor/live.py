@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from psycopg2.sql import SQL, Identifier
 
 from aws_orders.config import RUNS_PREFIX, Settings
-from aws_orders.contract import LOAD_ID, ORDERS, PRODUCTS
+from aws_orders.contract import COUNT, ID, LOAD_ID, MONEY, ORDERS, PRODUCTS, TIME, Column
 from aws_orders.doctor.findings import Check, Finding, Status, Trouble, carry_out
 from aws_orders.orders import sql
 from aws_orders.orders.deliveries import copy_manifest
@@ -31,13 +31,26 @@ if TYPE_CHECKING:
 
 # A larger products table is not copied for a test: reading costs by the item.
 MOST_ITEMS = 10_000
-# Quotes, commas, a line break, letters of two to four bytes, nothing; cents to be rounded.
-NAMES = ('Ada "A." Dahl', "Brandt, Olga", "Émile\nIto", "日本 𝄞", "", "F", "G", "H", "I", "J")
-ROWS = tuple(
-    (str(n), name, f"c{n}@example.org", str(n), "10.005", "3", "30.015", "2026-01-31 12:00:00")
-    for n, name in enumerate(NAMES, start=1)
-)
-ROUNDED = tuple((*row[:4], "10.01", row[5], "30.02", row[7]) for row in ROWS)
+# Quotes, commas, a line break, characters of two to four bytes, an empty text.
+TEXTS = ('Ada "A." Dahl', "Brandt, Olga", "Émile\nIto", "日本 𝄞", "", "F", "G", "H", "I", "J")
+
+
+def _value(column: Column, number: int, money: str) -> str:
+    """Return a value of a column's type for the row with this number; empty for other types."""
+    if column.type.max_bytes is not None:
+        text = TEXTS[number - 1] or ("-" if column.required else "")
+        return text.encode()[: column.type.max_bytes].decode(errors="ignore")
+    values = {ID: str(number), COUNT: str(number), MONEY: money, TIME: "2026-01-31 12:00:00"}
+    return values.get(column.type, "")
+
+
+def _rows(money: str) -> tuple[tuple[str, ...], ...]:
+    numbers = range(1, len(TEXTS) + 1)
+    return tuple(tuple(_value(column, n, money) for column in ORDERS.columns) for n in numbers)
+
+
+# What is loaded, and what it is once Redshift has rounded it to the cent.
+ROWS, ROUNDED = _rows("10.005"), _rows("10.01")
 
 
 def prove(

@@ -1,4 +1,7 @@
-"""Orders: from the feed and the deliveries on S3 to Redshift."""
+"""The assets s3_orders and redshift_orders.
+
+Their logic is in `feed` and `load`; `reporting` has what assets report to Dagster.
+"""
 
 from typing import Any
 
@@ -8,7 +11,7 @@ from pydantic import Field
 
 from aws_orders.config import ORDERS_PREFIX, RUNS_PREFIX, Settings, quarantine_key
 from aws_orders.contract import ORDERS
-from aws_orders.orders.deliveries import Listing
+from aws_orders.orders.deliveries import DeliverySummary
 from aws_orders.orders.feed import receive_orders
 from aws_orders.orders.load import OrdersLoad, load_orders
 from aws_orders.reporting.lineage import column_lineage, column_sources
@@ -48,60 +51,57 @@ def s3_orders(
 ) -> dg.MaterializeResult[None]:
     """All deliveries of orders under `input/orders/` on S3.
 
-    Where an orders feed is configured it is brought there first; files that others drop under
-    the prefix are deliveries just the same.
+    If an orders feed is configured, it is fetched first. Files that others write under the prefix
+    are deliveries, too.
     """
     with work() as watch:
         client = s3.get_client()
         intake = None
         if settings.orders_feed:
             intake = receive_orders(client, settings, run_prefix(context), force=config.force)
-        listing = Listing()
+        summary = DeliverySummary()
         for stored in list_objects(client, settings.bucket, ORDERS_PREFIX):
-            listing.add(stored)
-        # Counting the rows of other deliveries would be reading them; the load does that.
-        rows = intake.rows if intake and listing.count == 1 else None
-        shown = (
-            {"preview": preview_of(client, settings, listing.newest_key)} if listing.count else {}
+            summary.add(stored)
+        # The number of rows is known only for the feed; the load counts those of deliveries.
+        rows = intake.rows if intake and summary.count == 1 else None
+        preview = (
+            {"preview": preview_of(client, settings, summary.newest_key)} if summary.count else {}
         )
         return dg.MaterializeResult(
             metadata=watch.metadata(
                 rows,
                 {
                     "dagster/uri": settings.uri(ORDERS_PREFIX),
-                    "bytes": listing.bytes,
-                    "deliveries": listing.count,
-                    "newest": str(listing.newest),
-                    "other objects": listing.others,
-                    "feed received": bool(intake and intake.changed),
-                    **shown,
+                    "bytes": summary.bytes,
+                    "deliveries": summary.count,
+                    "newest": str(summary.newest),
+                    "other_objects": summary.others,
+                    "feed_received": bool(intake and intake.changed),
+                    **preview,
                 },
             ),
-            data_version=dg.DataVersion(listing.digest),
+            data_version=dg.DataVersion(summary.digest),
         )
 
 
 class OrdersConfig(dg.Config):
-    """What a person may ask of `redshift_orders`; the environment says what runs do unasked."""
+    """Configuration of a single run of `redshift_orders`; the environment sets the defaults."""
 
     full_refresh: bool = Field(
         default=False,
-        description="Replace all orders by what is on S3 now; rows of files that are gone go.",
+        description="Replace all orders by what is on S3 now; rows from deleted files are removed.",
     )
-    # Not an Enum: Dagster's launchpad accepts an Enum's names, and not the values that the
-    # documentation and errors give. Not a Literal: Dagster does not support an optional one.
     on_bad_rows: str | None = Field(
         default=None,
         pattern="^(fail|quarantine)$",
-        description="fail: reject the load. quarantine: load the good rows, and keep the others "
-        "in the quarantine. Not set: AWS_ORDERS_ON_BAD_ROWS.",
+        description="fail: a bad row fails the load. quarantine: load the good rows, and write the "
+        "others to the quarantine.",
     )
     max_bad_share: float | None = Field(
         default=None,
         ge=0,
         le=1,
-        description="The largest share of a load's rows that may be set apart. Not set: "
-        "AWS_ORDERS_MAX_BAD_SHARE.",
+        description="The largest share of a load's rows that may be quarantined.",
     )
 
     def allowed_share(self, settings: Settings) -> float:
@@ -129,11 +129,11 @@ def redshift_orders(
     s3: S3Resource,
     redshift: RedshiftResource,
 ) -> Reports:
-    """The orders in Redshift: what the load ledger lacks is copied from S3 by Redshift itself.
+    """The orders in Redshift, which copies the deliveries that the ledger lacks from S3.
 
-    Headers are checked first: a missing column is an error, another order is none, an unknown
-    column is left out and reported. Rows and ledger commit together. A file that was delivered
-    again replaces its rows; one that has gone from S3 keeps them.
+    Headers are checked first. Columns may be in any order; a missing column is an error; an
+    unknown column is skipped and reported. Rows and ledger commit together. A redelivered file
+    replaces its rows; a file that was deleted from S3 keeps them.
     """
     with work() as watch:
         client, prefix = s3.get_client(), run_prefix(context)
@@ -150,7 +150,7 @@ def redshift_orders(
         check, columns = columns_result(context, ORDERS_COLUMNS, load.columns)
         details = {
             "dagster/table_name": redshift.relation(ORDERS.name),
-            **_told(load, settings),
+            **_load_metadata(load, settings),
             **columns,
             **column_lineage("redshift_orders"),
             "preview": preview_of_table(redshift, ORDERS),
@@ -159,28 +159,28 @@ def redshift_orders(
         yield dg.MaterializeResult(metadata=watch.metadata(load.rows, details))
 
 
-def _told(load: OrdersLoad, settings: Settings) -> dict[str, Any]:
-    """Return what the load did, as metadata."""
+def _load_metadata(load: OrdersLoad, settings: Settings) -> dict[str, Any]:
+    """Return the result of a load as metadata."""
     loaded = load.deliveries
     shown = [(each.key, each.size, each.modified) for each in loaded[:DELIVERIES_SHOWN]]
-    set_apart = [each for each in load.loads if each.rejected]
+    quarantined = [each for each in load.loads if each.rejected]
     return {
-        "rows loaded": load.loaded,
+        "rows_loaded": load.loaded,
         "bytes": sum(each.size for each in loaded),
-        "planning seconds": round(load.planning_seconds, 3),
-        "new deliveries": len(load.changes.new),
+        "planning_seconds": round(load.planning_seconds, 3),
+        "new_deliveries": len(load.changes.new),
         "redelivered": len(load.changes.redelivered),
-        "deliveries loaded": displayed(lambda: table(("delivery", "bytes", "written"), shown)),
-        "COPY statements": len(load.loads),
-        "schema changes": dg.MetadataValue.json(load.schema_changes),
-        "unknown columns": dg.MetadataValue.json(load.unknown_columns),
-        "rows set apart": sum(len(each.rejected) for each in set_apart),
-        "quarantine files": dg.MetadataValue.json(
-            [settings.uri(quarantine_key(each.id)) for each in set_apart]
+        "deliveries_loaded": displayed(lambda: table(("delivery", "bytes", "written"), shown)),
+        "copy_statements": len(load.loads),
+        "schema_changes": dg.MetadataValue.json(load.schema_changes),
+        "unknown_columns": dg.MetadataValue.json(load.unknown_columns),
+        "rows_quarantined": sum(len(each.rejected) for each in quarantined),
+        "quarantine_files": dg.MetadataValue.json(
+            [settings.uri(quarantine_key(each.id)) for each in quarantined]
         ),
     }
 
 
 def run_prefix(context: dg.AssetExecutionContext) -> str:
-    """Return the prefix of the keys that belong to this attempt at this step alone."""
+    """Return the prefix of the keys that only this attempt at this step uses."""
     return f"{RUNS_PREFIX}{context.run.run_id}/{context.asset_key.path[-1]}/{context.retry_number}/"

@@ -1,7 +1,7 @@
-"""Reading deliveries on S3: their headers, and single rows that a load refused.
+"""Reads deliveries on S3: headers, rejected rows, and whole files for the count of records.
 
-Their rows as a whole are Redshift's to read. What a header must have is `contract`'s and
-`csv_header`'s business.
+Redshift loads the rows. See `rows.header` for the checks of a header, and `rows.records` for
+parsing.
 """
 
 import gzip
@@ -23,23 +23,22 @@ from aws_orders.rows.lookup import Record, records_at_lines
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-
 CHUNK_BYTES = 256 * 1024
-NO_GZIP = (gzip.BadGzipFile, EOFError, zlib.error)
+BAD_GZIP = (gzip.BadGzipFile, EOFError, zlib.error)
 
 
 def read_header(s3: "S3Client", uri: str) -> tuple[str, ...]:
-    """Read a delivery's first line and check it: IGNOREHEADER skips it without a look.
+    """Read and check a delivery's header, which COPY skips without a check (IGNOREHEADER).
 
     Raises:
-        DataError: it cannot be read, or lacks a column.
-        PlanOutdatedError: the delivery has gone since it was listed.
+        DataError: the header cannot be read, or lacks a column.
+        PlanOutdatedError: the delivery was deleted after it was listed.
     """
     try:
-        with _lines(s3, uri) as lines:
+        with _opened(s3, uri) as lines:
             line = lines.readline(MAX_HEADER_BYTES + 1)
-    except NO_GZIP as error:
-        raise _no_gzip(uri, error) from error
+    except BAD_GZIP as error:
+        raise _bad_gzip(uri, error) from error
     header = parse_header(line, uri)
     check_header(header, ORDERS, uri)
     return header
@@ -54,38 +53,38 @@ def read_chunks(s3: "S3Client", uri: str, etag: str) -> Iterator[bytes]:
         etag: The version to read.
 
     Raises:
-        DataError: it is not gzip, though its name says so.
+        DataError: the file's name ends in .gz, but its content is not gzip or is damaged.
         PlanOutdatedError: S3 no longer has that version.
     """
     try:
-        with _lines(s3, uri, etag) as content:
+        with _opened(s3, uri, etag) as content:
             while chunk := content.read(CHUNK_BYTES):
                 yield chunk
-    except NO_GZIP as error:
-        raise _no_gzip(uri, error) from error
+    except BAD_GZIP as error:
+        raise _bad_gzip(uri, error) from error
 
 
 def check_gzip(s3: "S3Client", uri: str) -> None:
     """Read a gzipped delivery to its end.
 
     Raises:
-        DataError: it is cut off or damaged.
+        DataError: the file is truncated or damaged.
     """
     try:
-        with _lines(s3, uri) as content:
+        with _opened(s3, uri) as content:
             while content.read(1024 * 1024):
                 pass
-    except NO_GZIP as error:
-        raise _no_gzip(uri, error) from error
+    except BAD_GZIP as error:
+        raise _bad_gzip(uri, error) from error
 
 
-def _no_gzip(uri: str, error: Exception) -> DataError:
+def _bad_gzip(uri: str, error: Exception) -> DataError:
     return DataError(
-        "The file is not gzip, though its name says so, or not all of it.",
+        "The file's name ends in .gz, but its content is not gzip or is damaged.",
         where=uri,
         expected="gzipped CSV",
         found=str(error),
-        fix="Deliver the file again, gzipped, or name it .csv.",
+        fix="Deliver the file again, gzipped, or with a name that ends in .csv.",
     )
 
 
@@ -94,20 +93,20 @@ def read_records(
 ) -> Iterator[tuple[tuple[str, ...], Record]]:
     """Yield a delivery's header with the record at each of `lines` (the header is line 1).
 
-    The file is read once, as a stream, up to the last of them.
+    The file is read once, as a stream, up to the last of `lines`.
 
     Raises:
-        PlanOutdatedError: the delivery has gone since it was loaded.
+        PlanOutdatedError: the delivery was deleted after it was loaded.
     """
-    with _lines(s3, uri) as content:
+    with _opened(s3, uri) as content:
         header = parse_header(content.readline(), uri)
         for record in records_at_lines(content, lines, line=2):
             yield header, record
 
 
 @contextmanager
-def _lines(s3: "S3Client", uri: str, etag: str = "") -> Iterator[IO[bytes]]:
-    """Open a delivery for reading, uncompressed: the version with that ETag, if one is given."""
+def _opened(s3: "S3Client", uri: str, etag: str = "") -> Iterator[IO[bytes]]:
+    """Open a delivery, uncompressed; with an ETag, open only that version."""
     bucket, key = split_s3_url(uri)
     try:
         if etag:

@@ -1,4 +1,8 @@
-"""Fetches the orders feed to S3, in a stream, if it changed."""
+"""Fetches the orders feed to S3, as a stream, if it changed.
+
+See `resources.feeds` for opening feeds, `resources.stored_feeds` for the metadata of the stored
+copy, and `load` for loading it.
+"""
 
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, cast
@@ -9,25 +13,25 @@ from aws_orders.errors import DataError
 from aws_orders.resources.feeds import Feed, open_feed
 from aws_orders.resources.locations import without_secrets
 from aws_orders.resources.s3 import delete_objects, find_object, join_objects, list_objects, upload
-from aws_orders.rows.header import MAX_HEADER_BYTES, check_header, parse_header
-from aws_orders.rows.records import RecordCounter
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
 from aws_orders.resources.stored_feeds import (
     CHUNK_BYTES,
     DIGEST,
     HINT,
     ROWS,
-    _Hashed,
-    _is_proven,
-    _metadata,
+    HashingReader,
+    feed_metadata,
+    is_proven_current,
 )
+from aws_orders.rows.header import MAX_HEADER_BYTES, check_header, parse_header
+from aws_orders.rows.records import RecordCounter
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 
 @dataclass(frozen=True)
 class OrdersIntake:
-    """The orders feed now on S3: its rows, and whether it is new."""
+    """The orders feed now on S3: its number of rows, and whether its bytes are new."""
 
     rows: int
     changed: bool
@@ -36,30 +40,30 @@ class OrdersIntake:
 def receive_orders(
     s3: "S3Client", settings: Settings, run_prefix: str, *, force: bool = False
 ) -> OrdersIntake:
-    """Bring the orders feed to `ORDERS_FEED_KEY`, unless the same bytes are there already.
+    """Store the orders feed at `ORDERS_FEED_KEY`, unless the same bytes are there already.
 
-    A strong ETag proves that they are. Equal hints do not, but make it likely: then the feed is
-    read and hashed before it is uploaded.
+    A strong ETag proves that they are. Equal hints only make it likely: the feed is then read and
+    hashed before it is uploaded.
 
     Args:
         s3: The client.
         settings: The feed and the bucket.
-        run_prefix: Prefix of this run's own keys.
-        force: Fetch the feed even if its version proves that it is the stored one.
+        run_prefix: Prefix of the run's keys.
+        force: Fetch the feed even if its version proves that the stored copy is current.
 
     Raises:
-        DataError: the feed cannot be read, lacks a column in its header, or has no rows; or
-            somebody else's file is at `ORDERS_FEED_KEY`.
-        TransientError: the feed's source does not answer, or breaks off.
+        DataError: the feed cannot be read, lacks a column, or has no rows; or the object at
+            `ORDERS_FEED_KEY` was not written by the platform.
+        TransientError: the feed's source does not answer, or the transfer breaks off.
     """
-    stored = _own_copy(s3, settings)
+    stored = _stored_metadata(s3, settings)
     with open_feed(settings.orders_feed, s3) as feed:
-        if not force and _is_proven(feed.version, stored):
+        if not force and is_proven_current(feed.version, stored):
             return OrdersIntake(int(stored[ROWS]), changed=False)
         hint = feed.version.hint
         if force or not hint or hint != stored.get(HINT):
             return _replace_orders(feed, s3, settings, run_prefix, stored)
-        hashed = _Hashed(feed.stream)
+        hashed = HashingReader(feed.stream)
         while hashed.read(CHUNK_BYTES):
             pass
         if hashed.digest == stored.get(DIGEST):
@@ -71,16 +75,16 @@ def receive_orders(
 def _replace_orders(
     feed: Feed, s3: "S3Client", settings: Settings, run_prefix: str, stored: dict[str, str]
 ) -> OrdersIntake:
-    """Stream a feed to a key of the run and, if its bytes are new, copy it into place inside S3.
+    """Stream a feed to one of the run's keys; if its bytes are new, copy it to `ORDERS_FEED_KEY`.
 
-    A feed that breaks off leaves nothing behind that could be loaded.
+    An incomplete feed is never at a key that is loaded.
     """
     where, staged = without_secrets(settings.orders_feed), f"{run_prefix}feed.csv"
-    hashed = _Hashed(feed.stream)
-    records = _Records(cast("IO[bytes]", hashed), where)
-    upload(s3, cast("IO[bytes]", records), settings.bucket, staged)
-    records.counted.finish()
-    rows = records.counted.records
+    hashed = HashingReader(feed.stream)
+    reader = _CountingReader(cast("IO[bytes]", hashed), where)
+    upload(s3, cast("IO[bytes]", reader), settings.bucket, staged)
+    reader.counter.finish()
+    rows = reader.counter.records
     if not rows:
         raise DataError(
             "The file has a header but no rows.",
@@ -91,16 +95,16 @@ def _replace_orders(
         )
     changed = hashed.digest != stored.get(DIGEST)
     if changed:
-        _own_copy(s3, settings)  # somebody may have written there while the feed was fetched
-        metadata = _metadata(feed.version, hashed.digest, rows)
+        _stored_metadata(s3, settings)  # checks that nothing else wrote there meanwhile
+        metadata = feed_metadata(feed.version, hashed.digest, rows)
         parts = list(list_objects(s3, settings.bucket, staged))
         join_objects(s3, settings.bucket, parts, ORDERS_FEED_KEY, metadata=metadata)
     delete_objects(s3, settings.bucket, [staged])
     return OrdersIntake(rows, changed)
 
 
-def _own_copy(s3: "S3Client", settings: Settings) -> dict[str, str]:
-    """Return the metadata of the feed's copy at `ORDERS_FEED_KEY`; empty where there is none.
+def _stored_metadata(s3: "S3Client", settings: Settings) -> dict[str, str]:
+    """Return the metadata of the feed's copy at `ORDERS_FEED_KEY`; empty if there is no copy.
 
     Raises:
         DataError: the object there was not written by the platform.
@@ -111,32 +115,33 @@ def _own_copy(s3: "S3Client", settings: Settings) -> dict[str, str]:
     uri = settings.uri(ORDERS_FEED_KEY)
     other = settings.uri(f"{ORDERS_PREFIX}delivered-feed.csv")
     raise DataError(
-        "The key is reserved for the orders feed, and holds a file of somebody else.",
+        "The key is reserved for the orders feed, but holds another file.",
         where=uri,
-        expected="nothing, or the copy of the orders feed that the platform wrote",
-        found=f"{found['ContentLength']} bytes, written at {found['LastModified']} by another",
-        fix=f"Move it to another key (aws s3 mv {uri} {other}) and run again: it is then loaded "
-        "as a delivery. Or unset AWS_ORDERS_ORDERS_FEED: then this key is one like any other.",
+        expected="no object, or the copy of the orders feed that the platform wrote",
+        found=f"another object of {found['ContentLength']} bytes from {found['LastModified']}",
+        fix=f"Move the file to another key (aws s3 mv {uri} {other}) and run s3_orders again: the "
+        "file is then loaded as a delivery. Or unset AWS_ORDERS_ORDERS_FEED: the key is then not "
+        "reserved.",
     )
 
 
-class _Records:
-    """An orders feed whose header is checked at once, and whose records count as they pass."""
+class _CountingReader:
+    """An orders feed whose header is checked first and whose records are counted when read."""
 
     def __init__(self, stream: IO[bytes], where: str) -> None:
         self._stream, self._head = stream, b""
         while len(self._head) <= MAX_HEADER_BYTES and (chunk := stream.read(MAX_HEADER_BYTES)):
             self._head += chunk
         check_header(parse_header(self._head.partition(b"\n")[0], where), ORDERS, where)
-        self.counted = RecordCounter()
+        self.counter = RecordCounter()
 
     def read(self, size: int = -1) -> bytes:
-        """Return up to `size` bytes of the feed, from its start; all the rest if negative."""
+        """Return up to `size` bytes; all remaining bytes if `size` is negative."""
         if size < 0:
             piece, self._head = self._head + self._stream.read(), b""
         else:
             piece, self._head = self._head[:size], self._head[size:]
             if len(piece) < size:
                 piece += self._stream.read(size - len(piece))
-        self.counted.feed(piece)
+        self.counter.feed(piece)
         return piece

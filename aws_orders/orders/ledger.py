@@ -1,7 +1,7 @@
-"""The load ledger against a listing: what a load must bring, and what it replaces.
+"""Compares a listing with the load ledger: what to load, and what to replace. Pure.
 
-Pure, and bounded by what is new: both sides come as streams, sorted by key. Reading them is
-`loads`' business.
+Both sides are streams sorted by key; memory grows only with what is new. See `load_plan` for
+reading them.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,12 +15,12 @@ T = TypeVar("T")
 
 
 class PlanOutdatedError(RetryableError):
-    """Another run's load, or a file delivered anew, came after this run's plan was made."""
+    """Another run committed a load, or a delivery changed, after this run's plan was made."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A ledger entry: a delivery as it was loaded, and the load that brought it."""
+    """A ledger entry: a delivery, the ETag of the content loaded, and the load's id."""
 
     key: str
     etag: str
@@ -32,9 +32,9 @@ class Changes:
     """How a listing differs from the ledger.
 
     Attributes:
-        new: Deliveries that the ledger does not know.
-        redelivered: Deliveries whose content is not the one that was loaded.
-        outdated: The loads that brought those contents.
+        new: Deliveries that are not in the ledger.
+        redelivered: Deliveries whose content differs from what was loaded.
+        outdated: The ids of the loads that brought the earlier content.
     """
 
     new: list[StoredObject] = field(default_factory=list)
@@ -45,7 +45,7 @@ class Changes:
 def compare(listing: Iterable[StoredObject], ledger: Iterable[Entry]) -> Changes:
     """Compare deliveries with the ledger, both in key order.
 
-    A delivery that has gone from S3 is no change: its rows stay.
+    A delivery that was deleted from S3 is not a change: its rows stay.
     """
     changes = Changes()
     entries = iter(ledger)
@@ -58,14 +58,14 @@ def compare(listing: Iterable[StoredObject], ledger: Iterable[Entry]) -> Changes
         elif entry.etag != stored.etag:
             changes.redelivered.append(stored)
             changes.outdated.add(entry.load_id)
-    # A stream that is read to its end is closed in its own good time, not in ours.
+    # Read to the end: that closes the query's cursor now, not when the generator is collected.
     for _ in entries:
         pass
     return changes
 
 
 def siblings(members: Iterable[Entry], redelivered: Iterable[StoredObject]) -> list[Entry]:
-    """Return the members of outdated loads that must be loaded again, as they were."""
+    """Return the members of outdated loads that were not redelivered."""
     changed = {stored.key for stored in redelivered}
     return [entry for entry in members if entry.key not in changed]
 

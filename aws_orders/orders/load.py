@@ -1,19 +1,22 @@
-"""Loads the deliveries that the ledger lacks: rows and ledger in one transaction."""
+"""Loads the deliveries that the ledger lacks: plan, stage, commit.
+
+The steps are in `load_plan`, `staging` and `commit`, which also says what one transaction holds.
+"""
 
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aws_orders.config import Settings
-from aws_orders.contract import ORDERS, ORDERS_LOADS, ORDERS_REJECTED, ORDERS_TABLES, Table
-from aws_orders.orders import deliveries, sql
-from aws_orders.orders.ledger import Changes, PlanOutdatedError, slices
-from aws_orders.orders.load_plan import LoadPlan, plan_load
-from aws_orders.orders.rejected_rows import sweep
-from aws_orders.orders.staging import Load, Staging, stage_of
+from aws_orders.contract import ORDERS, ORDERS_TABLES
+from aws_orders.orders.commit import commit_loads, delete_outdated_quarantines
+from aws_orders.orders.delivery_columns import file_columns, unknown_columns
+from aws_orders.orders.ledger import Changes, PlanOutdatedError
+from aws_orders.orders.load_plan import plan_load
+from aws_orders.orders.staged_load import StagedLoad
+from aws_orders.orders.staging import Staging
 from aws_orders.resources.objects import StoredObject
 from aws_orders.resources.redshift import statements
 from aws_orders.resources.redshift.resource import RedshiftResource
@@ -23,49 +26,46 @@ from aws_orders.resources.redshift.session import Session
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-LEDGER_ATTEMPTS = 4
-# Rows an INSERT: a statement may take 16 MB in Redshift.
-INSERTED_ROWS = 1000
+PLAN_ATTEMPTS = 4
 
 
 @dataclass(frozen=True)
 class OrdersLoad:
-    """What `load_orders` did.
+    """The result of `load_orders`.
 
     Attributes:
         rows: Rows in the table now.
-        planning_seconds: Spent on comparing the listing with the ledger.
+        planning_seconds: Time spent on comparing the listing with the ledger.
         changes: How the deliveries differed from the ledger.
-        loads: What was loaded.
+        loads: The loads.
         schema_changes: The statements that changed the tables before the load.
     """
 
     rows: int
     planning_seconds: float
     changes: Changes
-    loads: Sequence[Load]
+    loads: Sequence[StagedLoad]
     schema_changes: Sequence[str]
 
     @property
     def loaded(self) -> int:
-        """Rows that were loaded."""
+        """Rows loaded."""
         return sum(load.rows for load in self.loads)
 
     @property
     def deliveries(self) -> list[StoredObject]:
-        """All that was loaded."""
+        """Deliveries loaded."""
         return [stored for load in self.loads for stored in load.members]
 
     @property
     def columns(self) -> list[str]:
-        """The columns of what was loaded."""
-        headers = [load.header for load in self.loads]
-        return sorted({name for header in headers for name in deliveries.file_columns(header)})
+        """The columns of the deliveries loaded."""
+        return sorted({name for load in self.loads for name in file_columns(load.header)})
 
     @property
     def unknown_columns(self) -> dict[str, list[str]]:
-        """By column that the contract does not know, the first files that have it."""
-        return deliveries.unknown_columns(
+        """For each column that the contract does not have, the first files that have it."""
+        return unknown_columns(
             ((load.header, [stored.key for stored in load.members]) for load in self.loads),
             ORDERS.names,
         )
@@ -81,79 +81,49 @@ def load_orders(
     full_refresh: bool = False,
     max_bad_share: float = 0,
 ) -> OrdersLoad:
-    """Load the deliveries that the ledger lacks, rows and ledger entries in one transaction.
+    """Load the deliveries that the ledger lacks; rows and ledger entries commit together.
 
-    A redelivered file replaces the load that brought it, whose other files are loaded again. A
-    file that has gone from S3 keeps its rows.
+    A redelivered file replaces the load that brought it; the other files of that load are loaded
+    again. A file that was deleted from S3 keeps its rows.
 
     Args:
         redshift: The warehouse.
-        s3: The client that lists deliveries and reads their headers.
-        settings: Where the deliveries lie.
-        run_id: The run to name in the ledger.
-        run_prefix: Prefix of this run's own keys, for the manifests.
-        full_refresh: Replace everything by what is on S3 now; rows of files that have gone go.
-        max_bad_share: The largest share, 0 to 1, of a load's rows that may be set apart in the
-            quarantine as not loadable; 0: a single one fails the load.
+        s3: The client that lists and reads deliveries.
+        settings: The bucket.
+        run_id: The run's id, for the ledger.
+        run_prefix: Prefix of the run's keys, for the manifests.
+        full_refresh: Replace all rows by what is on S3 now; rows from deleted files are removed.
+        max_bad_share: The largest share, 0 to 1, of a load's rows that may be quarantined.
 
     Raises:
-        DataError: a header lacks a column, rows cannot be loaded, or replacing a load would
-            lose a file that has gone; or a table differs from the contract in a way that would
-            lose data. The tables' rows are as they were.
-        PlanOutdatedError: other runs kept committing loads; nothing was loaded.
+        DataError: a delivery cannot be loaded, or loading it or changing a table to the contract
+            would lose data. The tables' rows are unchanged.
+        PlanOutdatedError: other runs committed loads during each attempt; nothing was loaded.
     """
-    changed: list[str] = []  # by all attempts together
+    schema_changes: list[str] = []  # of all attempts
 
-    def work(session: Session) -> OrdersLoad:
-        changed.extend(evolve(session, redshift.schema_name, ORDERS_TABLES))
-        started = time.monotonic()
-        plan = plan_load(session, redshift.schema_name, s3, settings, full_refresh)
-        planned = time.monotonic() - started
-        loading = Staging(session, redshift, s3, settings, run_prefix, max_bad_share)
-        loads = list(loading.stage(plan))
-        if loads or plan.everything:
-            _commit(plan, loads, session, redshift.schema_name, run_id)
-            _sweep_quarantine(session, redshift.schema_name, s3, settings)
-        rows = int(session.scalar(statements.count_rows(redshift.schema_name, ORDERS)))
-        return OrdersLoad(rows, planned, plan.changes, tuple(loads), changed)
+    def load(session: Session) -> OrdersLoad:
+        schema_changes.extend(evolve(session, redshift.schema_name, ORDERS_TABLES))
+        staging = Staging(session, redshift, s3, settings, run_prefix, max_bad_share)
+        return _load(staging, run_id, full_refresh, schema_changes)
 
-    for _ in range(LEDGER_ATTEMPTS - 1):
+    for _ in range(PLAN_ATTEMPTS - 1):
         with suppress(PlanOutdatedError):
-            return redshift.run(work)
-    return redshift.run(work)
+            return redshift.run(load)
+    return redshift.run(load)
 
 
-def _commit(
-    plan: LoadPlan, loads: Sequence[Load], session: Session, schema: str, run_id: str
-) -> None:
-    """Write rows, ledger and rejected rows in one transaction: a crash leaves all or none."""
-    with session.transaction():
-        for table in ORDERS_TABLES:
-            session.execute(statements.lock(schema, table))
-        if session.rows(sql.newest_load(schema)) != [plan.newest]:
-            raise PlanOutdatedError(f"another run loaded orders since load {plan.newest[0]}")
-        for table in ORDERS_TABLES:
-            if plan.everything:
-                session.execute(statements.delete_all(schema, table))
-            elif plan.changes.outdated:
-                session.execute(sql.delete_loads(schema, table), (tuple(plan.changes.outdated),))
-        for load in loads:
-            insert = sql.insert_load(schema, ORDERS, stage_of(load.id), load.columns)
-            session.execute(insert, (load.id,))
-        now = datetime.now(UTC).replace(tzinfo=None)
-        _insert(
-            session, schema, ORDERS_LOADS, [e for load in loads for e in load.ledger(run_id, now)]
-        )
-        _insert(session, schema, ORDERS_REJECTED, [row for load in loads for row in load.refused])
-
-
-def _insert(session: Session, schema: str, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
-    for piece in slices(rows, INSERTED_ROWS):
-        values = tuple(value for row in piece for value in row)
-        session.execute(statements.insert_rows(schema, table, len(piece)), values)
-
-
-def _sweep_quarantine(session: Session, schema: str, s3: "S3Client", settings: Settings) -> None:
-    ((newest, _),) = session.rows(sql.newest_load(schema))
-    kept = [int(load_id) for (load_id,) in session.rows(sql.quarantined_loads(schema))]
-    sweep(int(newest), kept, s3, settings)
+def _load(
+    staging: Staging, run_id: str, full_refresh: bool, schema_changes: Sequence[str]
+) -> OrdersLoad:
+    session, s3, settings = staging.session, staging.s3, staging.settings
+    schema = staging.redshift.schema_name
+    started = time.monotonic()
+    plan = plan_load(session, schema, s3, settings, full_refresh)
+    planning_seconds = time.monotonic() - started
+    loads = list(staging.stage(plan))
+    if loads or plan.full_refresh:
+        commit_loads(session, schema, plan, loads, run_id)
+        delete_outdated_quarantines(session, schema, s3, settings)
+    rows = int(session.scalar(statements.count_rows(schema, ORDERS)))
+    return OrdersLoad(rows, planning_seconds, plan.changes, loads, schema_changes)

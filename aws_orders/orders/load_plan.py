@@ -1,6 +1,6 @@
-"""What a load of orders must bring: the listing on S3 against the ledger in the warehouse.
+"""Plans a load of orders: compares the listing on S3 with the ledger in the warehouse.
 
-The comparison is `ledger`'s; what is done about it is `staging`'s and `loads`' business.
+See `ledger` for the comparison, and `staging` and `commit` for carrying the plan out.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from aws_orders.config import ORDERS_FEED_KEY, ORDERS_PREFIX, Settings
 from aws_orders.errors import DataError
-from aws_orders.orders import deliveries, sql
+from aws_orders.orders import sql
+from aws_orders.orders.deliveries import is_delivery
 from aws_orders.orders.ledger import Changes, Entry, PlanOutdatedError, compare, lost, siblings
 from aws_orders.resources.objects import StoredObject
 from aws_orders.resources.redshift.session import Session
@@ -25,85 +26,93 @@ READERS = 16
 
 @dataclass(frozen=True)
 class LoadPlan:
-    """What to load, and which loads to delete for it; `newest` is the ledger it is based on."""
+    """What to load and what to replace.
+
+    Attributes:
+        newest: Id and time of the newest load in the ledger that the plan is based on.
+        changes: How the listing differs from the ledger.
+        reloads: Unchanged deliveries of the loads to replace.
+        full_refresh: Whether all loads are replaced.
+    """
 
     newest: tuple[int, datetime | None]
     changes: Changes
-    again: list[StoredObject]
-    everything: bool
+    reloads: list[StoredObject]
+    full_refresh: bool
 
     @property
     def groups(self) -> list[list[StoredObject]]:
-        """Deliveries by load, but for their shape.
+        """Deliveries that may share a load if they have the same shape.
 
-        What was delivered twice may be a third time, the feed above all: it gets loads of its
-        own, so that next time no other file must be loaded again with it.
+        Redelivered files and the feed are likely to be redelivered again. They get separate
+        loads, so that replacing them reloads no other file.
         """
-        feed = [o for o in self.changes.new if o.key == ORDERS_FEED_KEY]
-        others = [o for o in self.changes.new if o.key != ORDERS_FEED_KEY]
-        return [group for group in (feed, self.changes.redelivered, others + self.again) if group]
+        feed = [stored for stored in self.changes.new if stored.key == ORDERS_FEED_KEY]
+        others = [stored for stored in self.changes.new if stored.key != ORDERS_FEED_KEY]
+        groups = (feed, self.changes.redelivered, others + self.reloads)
+        return [group for group in groups if group]
 
 
 def plan_load(
-    session: Session, schema: str, s3: "S3Client", settings: Settings, everything: bool
+    session: Session, schema: str, s3: "S3Client", settings: Settings, full_refresh: bool
 ) -> LoadPlan:
-    """Return what differs between the listing and the ledger; `everything`: load all anew.
+    """Compare the listing with the ledger; with `full_refresh`, plan to load all deliveries.
 
     Raises:
-        DataError: replacing a load would lose the rows of a file that is gone from S3.
+        DataError: replacing a load would lose the rows of a file that was deleted from S3.
     """
     ((load_id, loaded_at),) = session.rows(sql.newest_load(schema))
     newest = (int(load_id), loaded_at)
-    listing = (
-        stored
-        for stored in list_objects(s3, settings.bucket, ORDERS_PREFIX)
-        if deliveries.is_delivery(stored)
-    )
-    if everything:
-        return LoadPlan(newest, Changes(new=list(listing)), [], everything=True)
+    listing = filter(is_delivery, list_objects(s3, settings.bucket, ORDERS_PREFIX))
+    if full_refresh:
+        return LoadPlan(newest, Changes(new=list(listing)), [], full_refresh=True)
     entries = (Entry(*row) for row in session.stream(sql.select_ledger(schema)))
     changes = compare(listing, entries)
-    again: list[StoredObject] = []
+    reloads: list[StoredObject] = []
     if changes.outdated:
         members = session.rows(sql.select_members(schema), (tuple(changes.outdated),))
-        kept = siblings((Entry(*row) for row in members), changes.redelivered)
-        present = _present(s3, settings, [entry.key for entry in kept])
-        if gone := lost(kept, {key: stored.etag for key, stored in present.items()}):
-            raise _would_lose(settings, changes.redelivered, gone)
-        again = list(present.values())
-    return LoadPlan(newest, changes, again, everything=False)
+        unchanged = siblings((Entry(*row) for row in members), changes.redelivered)
+        present = _present(s3, settings, [entry.key for entry in unchanged])
+        if keys := lost(unchanged, {key: stored.etag for key, stored in present.items()}):
+            raise _would_lose_rows(settings, changes.redelivered, keys)
+        reloads = list(present.values())
+    return LoadPlan(newest, changes, reloads, full_refresh=False)
 
 
 def _present(s3: "S3Client", settings: Settings, keys: Sequence[str]) -> dict[str, StoredObject]:
-    """Return by key those of the objects that S3 has now."""
+    """Return, by key, the objects that S3 has now."""
 
-    def first(key: str) -> StoredObject | None:
-        # Of the keys that start with this one, it comes first in a listing.
+    def find(key: str) -> StoredObject | None:
+        # In the listing of a prefix, the key that equals the prefix comes first.
         return next(list_objects(s3, settings.bucket, key), None)
 
     with ThreadPoolExecutor(READERS) as pool:
-        found = zip(keys, pool.map(first, keys), strict=True)
+        found = zip(keys, pool.map(find, keys), strict=True)
         return {key: stored for key, stored in found if stored and stored.key == key}
 
 
-def _would_lose(
-    settings: Settings, redelivered: Sequence[StoredObject], gone: Sequence[str]
+def _would_lose_rows(
+    settings: Settings, redelivered: Sequence[StoredObject], keys: Sequence[str]
 ) -> DataError:
     return DataError(
-        "A file was delivered again, but replacing its rows would lose another file's.",
+        "A file was redelivered, but replacing its rows would lose another file's rows.",
         where=", ".join(settings.uri(stored.key) for stored in redelivered),
-        expected="the files that were loaded together with it still on S3, as they were",
-        found=", ".join(map(settings.uri, gone)) + " gone or changed",
-        fix="Restore that file (a lifecycle rule may have archived it) and run again; or, if its "
-        "rows may go, run redshift_orders with full_refresh: true.",
+        expected="the files that were loaded together with it still on S3, unchanged",
+        found=", ".join(map(settings.uri, keys)) + " deleted or changed",
+        fix="Restore that file (a lifecycle rule may have archived it) and run redshift_orders "
+        "again. If its rows may be deleted, run redshift_orders with full_refresh: true.",
     )
 
 
 def check_unchanged(members: Sequence[StoredObject], s3: "S3Client", settings: Settings) -> None:
-    """Check that what COPY read is what the listing said: the ledger will name its ETags."""
+    """Check that COPY read the listed versions, whose ETags the ledger records.
+
+    Raises:
+        PlanOutdatedError: a delivery was replaced or deleted.
+    """
     present = _present(s3, settings, [stored.key for stored in members])
     for stored in members:
-        now = present.get(stored.key)
-        if now is None or now.etag != stored.etag:
+        current = present.get(stored.key)
+        if current is None or current.etag != stored.etag:
             uri = settings.uri(stored.key)
-            raise PlanOutdatedError(f"{uri} was delivered anew, or went, while it was loaded")
+            raise PlanOutdatedError(f"{uri} was replaced or deleted during the load")

@@ -1,8 +1,8 @@
-"""An independent count of the records in deliveries, taken while COPY loads them.
+"""Counts the records of deliveries independently, while COPY loads them.
 
-COPY's own count cannot show a record that it read as part of another one. So the platform reads
-each new delivery once as a stream, and its strict reader (`csv_records`) counts. How a delivery
-is read is in `delivery_files`; `staging` decides when.
+COPY's count cannot show a record that COPY read as part of another one. The platform therefore
+reads each new delivery once, as a stream, and counts its records with a strict parser. See
+`delivery_files` for reading, `rows.records` for parsing, and `staging` for the caller.
 """
 
 import threading
@@ -14,17 +14,18 @@ from typing import TYPE_CHECKING
 
 from aws_orders.config import Settings
 from aws_orders.errors import DataError
-from aws_orders.orders.deliveries import FILES_SHOWN, file_columns
+from aws_orders.orders.delivery_columns import FILES_SHOWN, file_columns
 from aws_orders.orders.delivery_files import read_chunks
 from aws_orders.orders.rejected_rows import CORRECT_ROWS
 from aws_orders.resources.objects import StoredObject
 from aws_orders.resources.redshift.session import REJECTED_SHOWN
 from aws_orders.rows.records import RecordCounter, count_records
+from aws_orders.rows.wording import counted
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-# Reading from S3 overlaps; the counting itself takes one processor.
+# Reading from S3 overlaps; counting uses one processor (the interpreter's lock).
 READERS = 4
 
 Counts = Mapping[str, RecordCounter]
@@ -34,13 +35,13 @@ Counts = Mapping[str, RecordCounter]
 def counting(
     s3: "S3Client", settings: Settings, members: Sequence[StoredObject]
 ) -> Iterator[Callable[[], Counts]]:
-    """Count the records of deliveries in threads; give a function that waits for the counts.
+    """Count the records of deliveries in threads; yield a function that waits for the counts.
 
-    They are by key. Leaving the context ends what is still being read.
+    It returns the counts by key. Leaving the context stops threads that are still reading.
 
     The function raises:
-        DataError: a delivery is not gzip, though its name says so.
-        PlanOutdatedError: a delivery is no longer the version that was listed.
+        DataError: a delivery's name ends in .gz, but its content is not gzip or is damaged.
+        PlanOutdatedError: S3 no longer has the version of a delivery that was listed.
     """
     stopped = threading.Event()
 
@@ -51,8 +52,8 @@ def counting(
 
     pool = ThreadPoolExecutor(READERS)
     try:
-        counts = [(stored.key, pool.submit(count, stored)) for stored in members]
-        yield lambda: {key: counted.result() for key, counted in counts}
+        futures = [(stored.key, pool.submit(count, stored)) for stored in members]
+        yield lambda: {key: future.result() for key, future in futures}
     finally:
         stopped.set()
         pool.shutdown(cancel_futures=True)
@@ -68,10 +69,10 @@ def _until(stopped: threading.Event, chunks: Iterator[bytes]) -> Iterator[bytes]
 def check_well_formed(counts: Counts, header: Sequence[str], settings: Settings) -> None:
     """Check that no delivery has a record that is not CSV.
 
-    Redshift rejects these records itself (error 1214); this does not depend on it.
+    Redshift also rejects such records (error 1214); this check does not depend on that.
 
     Raises:
-        DataError: with the place and the reason of the first ones.
+        DataError: a record is not CSV; the error names the first ones.
     """
     columns = file_columns(header)
     places = [
@@ -87,7 +88,8 @@ def check_well_formed(counts: Counts, header: Sequence[str], settings: Settings)
     ]
     malformed = sum(count.malformed for count in counts.values())
     raise DataError(
-        f"Rows that are not CSV: {malformed}; the orders table is as it was.",
+        f"{counted(malformed, 'row')} {'is' if malformed == 1 else 'are'} not valid CSV. "
+        "The orders table is unchanged.",
         where=places[0][0],
         expected='fields separated by commas; a field with a quote in it is quoted: "27"" wide"',
         found="\n            ".join(found),
@@ -99,13 +101,13 @@ def check_loaded(counts: Counts, rows: int, rejected: int, settings: Settings) -
     """Check that COPY loaded or rejected as many rows as the deliveries have records.
 
     Args:
-        counts: What was counted, by key.
+        counts: The counts, by key.
         rows: Rows that COPY loaded.
         rejected: Rows that COPY rejected.
         settings: The bucket.
 
     Raises:
-        DataError: it did not; with the deliveries and both numbers.
+        DataError: the numbers differ; the error names the deliveries and both numbers.
     """
     records = sum(count.records for count in counts.values())
     if records == rows + rejected:
@@ -116,12 +118,12 @@ def check_loaded(counts: Counts, rows: int, rejected: int, settings: Settings) -
     ]
     more = f", and {len(counts) - FILES_SHOWN} more" if len(counts) > FILES_SHOWN else ""
     raise DataError(
-        "COPY loaded another number of rows than the deliveries have; the orders table is as it "
-        "was.",
+        "COPY loaded a different number of rows than the deliveries have. The orders table is "
+        "unchanged.",
         where=", ".join(settings.uri(key) for key in islice(counts, FILES_SHOWN)) + more,
-        expected=f"{records} rows ({', '.join(shown)}{more})",
+        expected=f"{counted(records, 'row')} ({', '.join(shown)}{more})",
         found=f"{rows} loaded and {rejected} rejected",
-        fix="Look in these files for quotes, line ends and empty lines that are not CSV, correct "
-        "them and deliver again. If they are right, the warehouse reads them otherwise than "
-        "RFC 4180: quote every field.",
+        fix="Look in these files for quotes, line ends and empty lines that are not CSV. Correct "
+        "the files and deliver them again. If they are valid, the warehouse does not read them "
+        "as RFC 4180 defines: quote every field.",
     )

@@ -1,7 +1,7 @@
-"""Rows that COPY refused: told in an error, or set apart in the quarantine on S3.
+"""Reports rows that COPY rejected: in an error, or in the quarantine on S3.
 
-COPY reports a row's place and the reason; the value is looked up in the delivery. Whether rows
-are refused or set apart is decided by whoever starts a load; loading is `loads`' business.
+COPY reports the place and the reason; the value is read from the delivery. See `staging` for the
+COPY and for the choice between the two, and `commit` for the table of rejected rows.
 """
 
 import csv
@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, cast
 from aws_orders.config import QUARANTINE_PREFIX, Settings, quarantine_key
 from aws_orders.contract import ORDERS
 from aws_orders.errors import DataError
-from aws_orders.orders.deliveries import file_columns, stage_columns
+from aws_orders.orders.delivery_columns import file_columns, stage_columns
 from aws_orders.orders.delivery_files import read_records
 from aws_orders.resources.redshift.errors import RejectedRow
 from aws_orders.resources.redshift.session import REJECTED_SHOWN
@@ -27,21 +27,21 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 CORRECT_ROWS = (
-    "Correct the file and deliver it again under the same key, or remove it; or let "
-    "redshift_orders set such rows apart with on_bad_rows: quarantine."
+    "Correct the file and deliver it again under the same key, or delete it. To load the good rows "
+    "and quarantine the others, run redshift_orders with on_bad_rows: quarantine."
 )
 COLUMNS = ("delivery", "line", "column", "value", "reason", "row")
 
 
-def rejection(
+def rejection_error(
     rejected: Sequence[RejectedRow], s3: "S3Client", what: str = "Rows cannot be loaded"
 ) -> DataError:
-    """Return the error that tells of the first rows, each with the value that its file has.
+    """Return the error that names the first rejected rows, with their values.
 
     Args:
         rejected: What COPY reported, by file and line.
         s3: The client that reads the files.
-        what: What is wrong, as the start of a sentence.
+        what: The fault, as a sentence without its full stop.
     """
     found = [
         f"{row.file}, line {row.line}, column {row.column}: {_shown(row, value)} ({row.reason})"
@@ -49,7 +49,7 @@ def rejection(
     ]
     first = rejected[0] if rejected else None
     return DataError(
-        f"{what}; the orders table is as it was.",
+        f"{what}. The orders table is unchanged.",
         where=f"{first.file}, line {first.line}" if first else "sys_load_error_detail",
         expected=", ".join(f"{column.name} {column.type.ddl}" for column in ORDERS.columns),
         found="\n            ".join(found) or "no details",
@@ -63,20 +63,20 @@ def _shown(row: RejectedRow, value: str | None) -> str:
         return "?"
     if column.personal:
         return "(personal data)"
-    # A shifted row has an address where none should be.
+    # A shifted row has an e-mail address in another column.
     return "nothing" if value is None else repr(masked(row.column, value))
 
 
-def quarantine(
+def write_quarantine(
     load_id: int, rejected: Sequence[RejectedRow], s3: "S3Client", settings: Settings
 ) -> None:
-    """Write the rows that a load leaves out to a CSV file of its own.
+    """Write a load's rejected rows to a CSV file in the quarantine.
 
-    It holds each row as it was delivered, with its place and what is wrong with it.
+    The file has each row as it was delivered, its place, and the reason.
 
     Raises:
-        DataError: a row is longer than what is kept of it, so that setting it apart would lose
-            the rest: a quote that is never closed makes one row of all that follows.
+        DataError: a row is longer than the text that is kept, so the quarantine would lose the
+            rest: a quote that is never closed makes one row of all following lines.
     """
     with (
         tempfile.TemporaryFile() as spool,
@@ -86,7 +86,11 @@ def quarantine(
         writer.writerow(COLUMNS)
         for row, value, raw in _looked_up(rejected, s3):
             if len(raw) == MAX_TEXT:
-                raise rejection([row], s3, "A row is no single row; is a quote not closed?")
+                raise rejection_error(
+                    [row],
+                    s3,
+                    "A row is too long to quarantine; look for a quote that is not closed",
+                )
             place = (row.file.removeprefix(settings.uri("")), row.line, row.column)
             writer.writerow((*place, value, row.reason, raw))
         text.flush()
@@ -94,27 +98,29 @@ def quarantine(
         upload(s3, spool, settings.bucket, quarantine_key(load_id))
 
 
-def sweep(newest: int, kept: Iterable[int], s3: "S3Client", settings: Settings) -> None:
-    """Delete the quarantine files of loads that have no rows set apart, or are gone.
+def delete_quarantines(
+    newest: int, kept: Iterable[int], s3: "S3Client", settings: Settings
+) -> None:
+    """Delete the quarantine files of all loads up to `newest`, except those of `kept` loads.
 
-    Those of loads after `newest` stay: another run may be about to commit one.
+    Files of later loads stay: another run may be about to commit one.
     """
     keep = set(map(quarantine_key, kept))
     files = [stored.key for stored in list_objects(s3, settings.bucket, QUARANTINE_PREFIX)]
-    gone = [
+    outdated = [
         key
         for key in files
         if key not in keep and int(key.removeprefix(QUARANTINE_PREFIX).partition(".")[0]) <= newest
     ]
-    delete_objects(s3, settings.bucket, gone)
+    delete_objects(s3, settings.bucket, outdated)
 
 
 def _looked_up(
     rejected: Sequence[RejectedRow], s3: "S3Client"
 ) -> Iterator[tuple[RejectedRow, str | None, str]]:
-    """Yield each row with the value at fault, if its file has one there, and all of its text.
+    """Yield each row with its value at fault (None if the row has none) and its whole text.
 
-    The row's column gets the name that its file has for it.
+    The row's column gets the name that it has in the file.
     """
     for uri, rows in groupby(rejected, key=lambda row: row.file):
         members = list(rows)

@@ -1,4 +1,8 @@
-"""The SQL of the orders' ledger and loads."""
+"""The statements of the orders' loads and ledger. Pure.
+
+See `commit` for the transaction that they are part of, and `resources.redshift.statements` for
+the SQL that any table needs.
+"""
 
 from collections.abc import Sequence
 
@@ -8,32 +12,10 @@ from aws_orders.contract import LOAD_ID, ORDERS_LOADS, ORDERS_REJECTED, Table
 from aws_orders.resources.redshift.statements import names
 
 
-def insert_load(schema: str, table: Table, stage: str, columns: Sequence[str]) -> Composed:
-    """INSERT those of `columns` that the contract knows; the argument is the load id."""
-    known = [name for name in columns if name in table.names]
-    return SQL("INSERT INTO {} ({}, {})\nSELECT {}, %s\nFROM {}").format(
-        Identifier(schema, table.name),
-        names(known),
-        Identifier(LOAD_ID.name),
-        names(known),
-        Identifier(stage),
-    )
-
-
-def delete_loads(schema: str, table: Table) -> Composed:
-    """DELETE what the loads brought whose ids, a tuple, are the argument."""
-    return SQL("DELETE FROM {}\nWHERE load_id IN %s").format(Identifier(schema, table.name))
-
-
-def quarantined_loads(schema: str) -> Composed:
-    """SELECT the loads that have rows set apart."""
-    return SQL("SELECT DISTINCT load_id\nFROM {}").format(Identifier(schema, ORDERS_REJECTED.name))
-
-
 def newest_load(schema: str) -> Composed:
-    """SELECT the highest load id, 0 where there is none, and the newest time.
+    """SELECT the highest load id (0 if there is no load) and the newest time.
 
-    Together they change with every load; the id alone may return after a full refresh.
+    Both together change with every load. The id alone does not: it restarts after a full refresh.
     """
     return SQL("SELECT coalesce(max(load_id), 0), max(loaded_at)\nFROM {}").format(
         Identifier(schema, ORDERS_LOADS.name)
@@ -48,7 +30,29 @@ def select_ledger(schema: str) -> Composed:
 
 
 def select_members(schema: str) -> Composed:
-    """SELECT the deliveries of the loads whose ids, a tuple, are the argument."""
+    """SELECT the deliveries of some loads; the argument is a tuple of their ids."""
     return SQL("SELECT delivery, etag, load_id\nFROM {}\nWHERE load_id IN %s").format(
         Identifier(schema, ORDERS_LOADS.name)
     )
+
+
+def delete_loads(schema: str, table: Table) -> Composed:
+    """DELETE the rows of some loads; the argument is a tuple of their ids."""
+    return SQL("DELETE FROM {}\nWHERE load_id IN %s").format(Identifier(schema, table.name))
+
+
+def insert_load(schema: str, table: Table, stage: str, columns: Sequence[str]) -> Composed:
+    """INSERT the rows of a stage, without unknown columns; the argument is the load id."""
+    known = [name for name in columns if name in table.names]
+    return SQL("INSERT INTO {} ({}, {})\nSELECT {}, %s\nFROM {}").format(
+        Identifier(schema, table.name),
+        names(known),
+        Identifier(LOAD_ID.name),
+        names(known),
+        Identifier(stage),
+    )
+
+
+def quarantined_loads(schema: str) -> Composed:
+    """SELECT the ids of the loads that have rejected rows."""
+    return SQL("SELECT DISTINCT load_id\nFROM {}").format(Identifier(schema, ORDERS_REJECTED.name))

@@ -1,1 +1,1 @@
-"""Detailed orders: checked, unloaded and published."""
+"""Detailed orders: unloaded, verified and published; the checks of the tables."""

@@ -1,4 +1,7 @@
-"""Detailed orders: the join, back on S3."""
+"""The asset detailed_orders_csv: the join of orders and products, back on S3.
+
+Its logic is in `unload`, `verify` and `publish`; `reporting` has what assets report to Dagster.
+"""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -32,10 +35,10 @@ from aws_orders.reporting.metadata import (
 )
 from aws_orders.resources.redshift.resource import RedshiftResource
 
-# All of them block: a file that is not what the warehouse holds replaces none that was.
+# All of them block: only a file that matches the warehouse replaces the published one.
 OUTPUT_CHECKS = [
-    dg.AssetCheckSpec(name, asset="detailed_orders_csv", description=asks, blocking=True)
-    for name, asks in CHECKS.items()
+    dg.AssetCheckSpec(name, asset="detailed_orders_csv", description=description, blocking=True)
+    for name, description in CHECKS.items()
 ]
 
 
@@ -58,15 +61,15 @@ def detailed_orders_csv(
 ) -> Reports:
     """Every order with its full product information, as `output/detailed_orders.csv` on S3.
 
-    Redshift joins and unloads; the file is checked, and put in its place by a copy inside S3.
+    Redshift joins and unloads. The file is checked and then published by a copy inside S3.
     Orders whose product is unknown are in `output/unmatched_orders.csv`.
     """
     with work() as watch:
         client, prefix = s3.get_client(), run_prefix(context)
-        unloaded = unload_orders(redshift, client, settings, prefix)
+        unloaded, checked = unload_orders(redshift, client, settings, prefix)
         results = [
-            check_result(spec, finding.faults, finding.told)
-            for spec, finding in zip(OUTPUT_CHECKS, unloaded.findings, strict=True)
+            check_result(spec, result.faults, result.description)
+            for spec, result in zip(OUTPUT_CHECKS, checked, strict=True)
         ]
         yield from results
         stop_if_blocked(OUTPUT_CHECKS, results)
@@ -79,15 +82,15 @@ def _metadata(unloaded: Unloaded, settings: Settings, watch: Stopwatch) -> dict[
     details = {
         "dagster/uri": settings.uri(DETAILED_ORDERS_KEY),
         "bytes": unloaded.detailed.size,
-        "unmatched orders": unloaded.unmatched.rows,
-        "unmatched orders file": settings.uri(UNMATCHED_ORDERS_KEY),
-        "revenue by category": displayed(lambda: chart.by_category(_sums(unloaded.by_category))),
+        "unmatched_orders": unloaded.unmatched.rows,
+        "unmatched_orders_file": settings.uri(UNMATCHED_ORDERS_KEY),
+        "revenue_by_category": displayed(lambda: chart.by_category(_sums(unloaded.by_category))),
         **column_lineage("detailed_orders_csv"),
     }
     if unloaded.by_month:
-        details["revenue by month"] = displayed(lambda: chart.by_month(_sums(unloaded.by_month)))
+        details["revenue_by_month"] = displayed(lambda: chart.by_month(_sums(unloaded.by_month)))
     return watch.metadata(unloaded.detailed.rows, details)
 
 
 def _sums(revenue: Sequence[Revenue]) -> list[tuple[str, Decimal]]:
-    return [(each.of, each.total) for each in revenue]
+    return [(each.group, each.total) for each in revenue]

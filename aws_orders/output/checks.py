@@ -1,11 +1,11 @@
-"""Asset checks: whether what was loaded may be published, and which rows are at fault.
+"""The asset checks of the tables: evaluate the rules and report the results to Dagster.
 
-Belongs here: running the rules of `rules` against the warehouse, one scan a table, and telling
-of them in Dagster's terms. What only an asset sees while it works (the columns of what it loads,
-the file that it is about to publish) it checks by itself. The rules themselves are `rules`'.
+See `rules` for the rules as SQL, and `verify` for the checks of the files to publish. Checks of
+what an asset sees only while it works are in the module of that asset.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
@@ -20,136 +20,165 @@ from aws_orders.reporting.previews import table
 from aws_orders.resources.redshift.resource import RedshiftResource
 from aws_orders.resources.redshift.schema_evolution import evolve
 from aws_orders.resources.redshift.session import Session
+from aws_orders.rows.wording import counted
 
 EXAMPLES = 5
 
 
-def specs(asset: str, checked: Sequence[Rule]) -> list[dg.AssetCheckSpec]:
-    """Return the checks' declarations."""
-    return [
-        dg.AssetCheckSpec(rule.name, asset=asset, description=rule.asks, blocking=rule.blocking)
-        for rule in checked
-    ]
+@dataclass(frozen=True)
+class _RuleSet:
+    """The rules of one table.
+
+    Attributes:
+        asset: The asset that writes the table.
+        noun: A row of the table, in singular.
+        rules: The rules.
+        scan: The FROM clause that their aggregates need.
+    """
+
+    asset: str
+    noun: str
+    rules: Sequence[Rule]
+    scan: str
+
+    @property
+    def specs(self) -> list[dg.AssetCheckSpec]:
+        """The checks' declarations."""
+        return [
+            dg.AssetCheckSpec(
+                rule.name, asset=self.asset, description=rule.description, blocking=rule.blocking
+            )
+            for rule in self.rules
+        ]
 
 
-def _rows_at_fault(faults: int, query: Composed, session: Session) -> dict[str, Any]:
-    """Return the query for them and, where there are some, the first: examples cost a query."""
-    shown: dict[str, Any] = {}
-    if faults:
-        shown["examples"] = displayed(lambda: table(*session.head(query, EXAMPLES)))
-    text = query.as_string(session.connection)
-    return {**shown, "SQL to see all": dg.MetadataValue.md(f"```sql\n{text}\n```")}
-
-
-def _apply(
-    asset: str, applied: Sequence[Rule], scan: str, session: Session, schema: str
-) -> tuple[int, list[dg.AssetCheckResult]]:
-    """Return the rows of a table, and what each rule found in them, of one scan."""
-    ((rows, *counts),) = session.rows(rules.tally(schema, applied, scan))
-    results = []
-    for rule, spec, faults in zip(applied, specs(asset, applied), counts, strict=True):
-        told = f"{faults:,} of {rows:,} rows are at fault. {rule.asks}"
-        shown = _rows_at_fault(int(faults), rules.filled(rule.faulty, schema), session)
-        results.append(check_result(spec, int(faults), told, {"rows": rows, **shown}))
-    return rows, results
-
-
-def _selected(
-    context: dg.AssetCheckExecutionContext,
-    checked: Sequence[dg.AssetCheckSpec],
-    results: Sequence[dg.AssetCheckResult],
-) -> Iterator[dg.AssetCheckResult]:
-    """Yield what was asked for: one scan answers all, also where a person wants one of them."""
-    wanted = {key.name for key in context.selected_asset_check_keys}
-    chosen = [found for found in results if found.check_name in wanted]
-    yield from chosen
-    stop_if_blocked(checked, chosen)
-
-
-PRODUCT_CHECKS = specs("redshift_products", rules.PRODUCT_RULES)
+_PRODUCTS = _RuleSet("redshift_products", "product", rules.PRODUCT_RULES, rules.PRODUCTS_SCAN)
+_ORDERS = _RuleSet("redshift_orders", "order", rules.ORDER_RULES, rules.ORDERS_SCAN)
+ACCOUNTED_FOR = dg.AssetCheckSpec(
+    "every_record_is_accounted_for",
+    asset="redshift_orders",
+    description="Every record of a load, counted independently of COPY, is a row of the table or "
+    "a rejected row. The table has the rows that the ledger says were loaded.",
+    blocking=True,
+)
+NONE_QUARANTINED = dg.AssetCheckSpec(
+    "no_rows_are_quarantined",
+    asset="redshift_orders",
+    description="No row is in the quarantine. To load a quarantined row, correct its file and "
+    "deliver it again.",
+)
+PRODUCT_CHECKS = _PRODUCTS.specs
+ORDER_CHECKS = [*_ORDERS.specs, ACCOUNTED_FOR, NONE_QUARANTINED]
 
 
 @dg.multi_asset_check(specs=PRODUCT_CHECKS, retry_policy=RETRIES, can_subset=True)
 def products_checks(
     context: dg.AssetCheckExecutionContext, redshift: RedshiftResource
 ) -> Iterator[dg.AssetCheckResult]:
-    """The products in Redshift: their ids and their names."""
-    schema = redshift.schema_name
-
-    def look(session: Session) -> list[dg.AssetCheckResult]:
-        evolve(session, schema, [PRODUCTS])
-        _, found = _apply(
-            "redshift_products", rules.PRODUCT_RULES, rules.PRODUCTS_SCAN, session, schema
-        )
-        return found
-
+    """The products in Redshift: their ids and names."""
     with work():
-        yield from _selected(context, PRODUCT_CHECKS, redshift.run(look))
-
-
-ACCOUNTED_FOR = dg.AssetCheckSpec(
-    "every_record_is_accounted_for",
-    asset="redshift_orders",
-    description="Each load's records, counted apart from COPY, are its rows in the table or "
-    "rejected rows, and the table has the rows that the ledger says were loaded.",
-    blocking=True,
-)
-NONE_QUARANTINED = dg.AssetCheckSpec(
-    "no_rows_are_quarantined",
-    asset="redshift_orders",
-    description="No row of a delivery is set apart as one that cannot be loaded. Deliver its "
-    "file again, corrected, and the row is loaded.",
-)
-ORDER_CHECKS = [*specs("redshift_orders", rules.ORDER_RULES), ACCOUNTED_FOR, NONE_QUARANTINED]
+        yield from _selected(context, PRODUCT_CHECKS, _check_products(redshift))
 
 
 @dg.multi_asset_check(specs=ORDER_CHECKS, retry_policy=RETRIES, can_subset=True)
 def orders_checks(
     context: dg.AssetCheckExecutionContext, settings: Settings, redshift: RedshiftResource
 ) -> Iterator[dg.AssetCheckResult]:
-    """The orders in Redshift: their values, their products, the ledger, and the quarantine."""
+    """The orders in Redshift: their values and products, the ledger, and the quarantine."""
     with work():
-        yield from _selected(context, ORDER_CHECKS, examine_orders(settings, redshift))
+        yield from _selected(context, ORDER_CHECKS, check_orders(settings, redshift))
 
 
-def examine_orders(settings: Settings, redshift: RedshiftResource) -> list[dg.AssetCheckResult]:
-    """Return what all checks of the orders find, in one snapshot."""
+CHECKS = [products_checks, orders_checks]
+
+
+def _selected(
+    context: dg.AssetCheckExecutionContext,
+    specs: Sequence[dg.AssetCheckSpec],
+    results: Sequence[dg.AssetCheckResult],
+) -> Iterator[dg.AssetCheckResult]:
+    """Yield the results of the selected checks; one scan evaluates all of them."""
+    names = {key.name for key in context.selected_asset_check_keys}
+    selected = [result for result in results if result.check_name in names]
+    yield from selected
+    stop_if_blocked(specs, selected)
+
+
+def _check_products(redshift: RedshiftResource) -> list[dg.AssetCheckResult]:
+    def check(session: Session) -> list[dg.AssetCheckResult]:
+        evolve(session, redshift.schema_name, [PRODUCTS])
+        return _evaluate(_PRODUCTS, session, redshift.schema_name)[1]
+
+    return redshift.run(check)
+
+
+def check_orders(settings: Settings, redshift: RedshiftResource) -> list[dg.AssetCheckResult]:
+    """Return the results of all checks of the orders, from one snapshot."""
     schema = redshift.schema_name
 
-    def look(session: Session) -> list[dg.AssetCheckResult]:
+    def check(session: Session) -> list[dg.AssetCheckResult]:
         evolve(session, schema, TABLES)
-        with session.transaction():  # another run may load meanwhile
-            rows, found = _apply(
-                "redshift_orders", rules.ORDER_RULES, rules.ORDERS_SCAN, session, schema
-            )
+        with session.transaction():  # another run may commit a load between two queries
+            rows, results = _evaluate(_ORDERS, session, schema)
             return [
-                *found,
+                *results,
                 _accounted_for(rows, session, schema),
                 _none_quarantined(session, schema, settings),
             ]
 
-    return redshift.run(look)
+    return redshift.run(check)
+
+
+def _evaluate(
+    rule_set: _RuleSet, session: Session, schema: str
+) -> tuple[int, list[dg.AssetCheckResult]]:
+    """Evaluate a table's rules in one scan; return its number of rows and the results."""
+    ((rows, *counts),) = session.rows(rules.tally(schema, rule_set.rules, rule_set.scan))
+    results = []
+    for rule, spec, count in zip(rule_set.rules, rule_set.specs, counts, strict=True):
+        faults = int(count)
+        faulty = _faulty_rows(faults, rules.filled(rule.faulty, schema), session)
+        description = rule.result(faults, rows, rule_set.noun)
+        results.append(check_result(spec, faults, description, {"rows": rows, **faulty}))
+    return rows, results
+
+
+def _faulty_rows(faults: int, query: Composed, session: Session) -> dict[str, Any]:
+    """Return the query for faulty rows and, if there are any, the first ones, as metadata."""
+    examples: dict[str, Any] = {}
+    if faults:
+        examples["examples"] = displayed(lambda: table(*session.head(query, EXAMPLES)))
+    text = query.as_string(session.connection)
+    return {**examples, "sql_for_all_rows": dg.MetadataValue.md(f"```sql\n{text}\n```")}
 
 
 def _accounted_for(rows: int, session: Session, schema: str) -> dg.AssetCheckResult:
-    ((faults, expected, rejected, uncounted),) = session.rows(rules.filled(rules.ACCOUNTED, schema))
-    told = f"The table has {rows:,} orders, the ledger {expected:,}; {rejected:,} are rejected."
+    values = session.rows(rules.filled(rules.RECONCILED, schema))
+    ((faults, expected, rejected, uncounted),) = [tuple(map(int, row)) for row in values]
+    totals = (
+        f"The table has {counted(rows, 'order')}, the ledger has {expected:,}; "
+        f"{counted(rejected, 'row')} {'is' if rejected == 1 else 'are'} rejected."
+    )
+    verb = "is" if faults == 1 else "are"
+    description = (
+        f"{counted(faults, 'row or record', 'rows or records')} {verb} unaccounted for. {totals}"
+    )
     if uncounted:
-        told += (
-            f" {uncounted:,} deliveries have no independent count: an earlier version loaded "
-            "them. full_refresh: true counts them."
+        verb, object_ = ("has", "it") if uncounted == 1 else ("have", "them")
+        description += (
+            f" {counted(uncounted, 'delivery', 'deliveries')} {verb} no independent count: an "
+            f"earlier version loaded {object_}. full_refresh: true counts {object_}."
         )
-    shown = _rows_at_fault(int(faults), rules.filled(rules.LOADS_DIFFER, schema), session)
-    counted = {"rows": rows, "ledger": int(expected), "deliveries not counted": int(uncounted)}
-    return check_result(ACCOUNTED_FOR, int(faults), told, {**counted, **shown})
+    faulty = _faulty_rows(faults, rules.filled(rules.LOADS_DIFFER, schema), session)
+    metadata = {"rows": rows, "ledger": expected, "deliveries_not_counted": uncounted, **faulty}
+    return check_result(ACCOUNTED_FOR, faults, description, metadata)
 
 
 def _none_quarantined(session: Session, schema: str, settings: Settings) -> dg.AssetCheckResult:
-    faults = int(session.scalar(rules.filled(rules.REJECTED_ROWS, schema)))
-    where = settings.uri(QUARANTINE_PREFIX)
-    told = f"{faults:,} rows that cannot be loaded are set apart under {where}."
-    shown = _rows_at_fault(faults, rules.filled(rules.REJECTED, schema), session)
-    return check_result(NONE_QUARANTINED, faults, told, shown)
-
-
-CHECKS = [products_checks, orders_checks]
+    faults = int(session.scalar(rules.filled(rules.COUNT_REJECTED, schema)))
+    verb = "is" if faults == 1 else "are"
+    description = (
+        f"{counted(faults, 'row')} {verb} quarantined under {settings.uri(QUARANTINE_PREFIX)}."
+    )
+    faulty = _faulty_rows(faults, rules.filled(rules.REJECTED_DELIVERIES, schema), session)
+    return check_result(NONE_QUARANTINED, faults, description, faulty)

@@ -1,40 +1,43 @@
-"""Puts the unloaded files in their places, inside S3."""
+"""Publishes the unloaded files: copies them to their keys inside S3.
+
+See `unload` and `verify` for what happens before.
+"""
 
 from typing import TYPE_CHECKING
 
 from aws_orders.config import Settings
+from aws_orders.output.unloaded import Unloaded, UnloadedFile
 from aws_orders.resources.s3 import CSV_TYPE, delete_prefix, join_objects
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-from aws_orders.output.unloaded import Unloaded, _File
 
 
 class UnloadMismatchError(Exception):
-    """What stands on S3 is not what was to be published."""
+    """A published file does not have the size of the unloaded one."""
 
 
 def publish_orders(s3: "S3Client", settings: Settings, unloaded: Unloaded, run_prefix: str) -> None:
-    """Put both files in their places, and delete what is under the run's prefix.
+    """Copy both files to their keys, and delete the objects under the run's prefix.
 
     Raises:
-        UnloadMismatchError: what stands there then has another size.
+        UnloadMismatchError: a published file has another size than its parts.
     """
-    # The unmatched first: whoever waits for detailed orders then finds both new.
+    # The unmatched file comes first: a consumer that waits for the detailed file finds both new.
     for file in (unloaded.unmatched, unloaded.detailed):
         _publish(s3, settings, file)
     delete_prefix(s3, settings.bucket, run_prefix)
 
 
-def _publish(s3: "S3Client", settings: Settings, file: _File) -> None:
-    target, header = file.output.target, file.output.header
+def _publish(s3: "S3Client", settings: Settings, file: UnloadedFile) -> None:
+    key, header = file.output.key, file.output.header
     if file.parts:
-        join_objects(s3, settings.bucket, file.parts, target, repeated=len(header))
+        join_objects(s3, settings.bucket, file.parts, key, repeated=len(header))
     else:
-        s3.put_object(Bucket=settings.bucket, Key=target, Body=header, ContentType=CSV_TYPE)
-    size = s3.head_object(Bucket=settings.bucket, Key=target)["ContentLength"]
+        s3.put_object(Bucket=settings.bucket, Key=key, Body=header, ContentType=CSV_TYPE)
+    size = s3.head_object(Bucket=settings.bucket, Key=key)["ContentLength"]
     if size != file.size:
         raise UnloadMismatchError(
-            f"{settings.uri(target)} has {size} bytes where {file.size} were to be published. "
-            "Does something else write there? Run again."
+            f"{settings.uri(key)} has {size} bytes instead of {file.size}. Does something else "
+            "write to this key? Run detailed_orders_csv again."
         )

@@ -1,8 +1,8 @@
-"""What the rows in the warehouse are asked: each rule as SQL, pure.
+"""The rules for the rows in the warehouse, as SQL. Pure.
 
-A rule has an aggregate that counts what breaks it, so that one scan of a table answers all of
-its rules, and a query for every row at fault, which a person can run as it is shown. Reporting
-what they find is `checks`' business; a file's rows are checked by `product_file` and COPY.
+A rule has an aggregate that counts faults, so one scan of a table evaluates all of its rules, and
+a query that selects the faulty rows, which people can run as it is shown. See `checks` for
+evaluating and reporting them. Rows of files are checked by `products.products_file` and by COPY.
 """
 
 from collections.abc import Sequence
@@ -11,42 +11,59 @@ from dataclasses import dataclass
 from psycopg2.sql import SQL, Composed, Identifier
 
 from aws_orders.contract import ORDERS, ORDERS_LOADS, ORDERS_REJECTED, PRODUCTS
+from aws_orders.rows.wording import counted
 
 
 @dataclass(frozen=True)
 class Rule:
-    """Something that holds for every row of a table.
+    """A rule that holds for every row of a table.
 
     Attributes:
         name: The check's name.
-        asks: The rule as a sentence.
-        count: Aggregate over the table's scan that counts what breaks the rule.
-        faulty: Query for all of that, the plainest examples first. It names no personal data.
-        blocking: Nothing is published while it is broken.
+        description: The rule as a sentence.
+        fault: What a faulty row has, as a noun phrase: "a duplicate id".
+        count: Aggregate over the table's scan that counts faults.
+        faulty: Query for all faults, the clearest examples first. It selects no personal data.
+        blocking: Whether a fault stops the publication.
     """
 
     name: str
-    asks: str
+    description: str
+    fault: str
     count: SQL
     faulty: SQL
     blocking: bool = False
 
+    def result(self, faults: int, rows: int, noun: str) -> str:
+        """Return the result as a sentence, such as "1 of 110 orders has a duplicate id.".
 
-def _row(name: str, asks: str, fault: str, shown: str, scan: str) -> Rule:
-    """Return a rule that a row breaks by itself.
+        Args:
+            faults: The number of faults.
+            rows: The table's number of rows.
+            noun: A row of the table, in singular.
+        """
+        verb = "has" if faults == 1 else "have"
+        return f"{faults:,} of {counted(rows, noun)} {verb} {self.fault}."
 
-    `fault` is true for such a row; `shown` names the columns that tell it apart.
+
+def _row_rule(
+    name: str, description: str, fault: str, *, condition: str, columns: str, scan: str
+) -> Rule:
+    """Return a rule about single rows.
+
+    `condition` is true for a faulty row; `columns` are selected to identify it.
     """
     return Rule(
         name,
-        asks,
-        SQL(f"coalesce(sum(CASE WHEN {fault} THEN 1 ELSE 0 END), 0)"),
-        SQL(f"SELECT {shown}\n{scan}\nWHERE {fault}\nORDER BY 1"),
+        description,
+        fault,
+        SQL(f"coalesce(sum(CASE WHEN {condition} THEN 1 ELSE 0 END), 0)"),
+        SQL(f"SELECT {columns}\n{scan}\nWHERE {condition}\nORDER BY 1"),
     )
 
 
 PRODUCTS_SCAN = "FROM {products} AS products"
-# DISTINCT: a product that is there twice must not count its orders twice.
+# DISTINCT: a duplicate product must not count its orders twice.
 ORDERS_SCAN = """\
 FROM {orders} AS orders
 LEFT JOIN (SELECT DISTINCT product_id AS id FROM {products}) AS known
@@ -55,7 +72,8 @@ LEFT JOIN (SELECT DISTINCT product_id AS id FROM {products}) AS known
 PRODUCT_RULES = (
     Rule(
         "product_ids_are_unique",
-        "Every product has an id that no other has: a second one would multiply orders.",
+        "Every product has a unique id. A duplicate would multiply orders in the output.",
+        "a duplicate or missing id",
         SQL("count(*) - count(DISTINCT product_id)"),
         SQL(
             "SELECT product_id, count(*) AS products\nFROM {products}\nGROUP BY product_id\n"
@@ -63,12 +81,13 @@ PRODUCT_RULES = (
         ),
         blocking=True,
     ),
-    _row(
+    _row_rule(
         "products_have_names",
         "Every product has a name.",
-        "product_name IS NULL OR trim(product_name) = ''",
-        "product_id, product_name, brand",
-        PRODUCTS_SCAN,
+        "no name",
+        condition="product_name IS NULL OR trim(product_name) = ''",
+        columns="product_id, product_name, brand",
+        scan=PRODUCTS_SCAN,
     ),
 )
 
@@ -76,6 +95,7 @@ ORDER_RULES = (
     Rule(
         "orders_have_ids",
         "Every order has an id.",
+        "no id",
         SQL("count(*) - count(order_id)"),
         SQL(
             "SELECT load_id, count(*) AS orders\nFROM {orders}\nWHERE order_id IS NULL\n"
@@ -85,7 +105,8 @@ ORDER_RULES = (
     ),
     Rule(
         "order_ids_are_unique",
-        "No order id comes twice, in one delivery or in two; all such rows are published.",
+        "Every order id is unique in and across deliveries. Duplicates are published.",
+        "a duplicate id",
         SQL("count(order_id) - count(DISTINCT order_id)"),
         SQL(
             "SELECT order_id, count(*) AS orders, min(load_id) AS first_load,"
@@ -93,38 +114,43 @@ ORDER_RULES = (
             "HAVING count(*) > 1\nORDER BY 2 DESC, 1"
         ),
     ),
-    _row(
+    _row_rule(
         "totals_add_up",
         "Every order has a total: price times quantity, to the cent.",
-        "total IS NULL OR abs(total - price * quantity) > 0.01",
-        "order_id, load_id, price, quantity, total",
-        ORDERS_SCAN,
+        "a wrong or missing total",
+        condition="total IS NULL OR abs(total - price * quantity) > 0.01",
+        columns="order_id, load_id, price, quantity, total",
+        scan=ORDERS_SCAN,
     ),
-    _row(
+    _row_rule(
         "quantities_are_positive",
         "Every order has a quantity above 0.",
-        "quantity IS NULL OR quantity <= 0",
-        "order_id, load_id, quantity",
-        ORDERS_SCAN,
+        "no quantity above 0",
+        condition="quantity IS NULL OR quantity <= 0",
+        columns="order_id, load_id, quantity",
+        scan=ORDERS_SCAN,
     ),
-    _row(
+    _row_rule(
         "prices_are_not_negative",
-        "Every order has a price, 0 or more.",
-        "price IS NULL OR price < 0",
-        "order_id, load_id, price",
-        ORDERS_SCAN,
+        "Every order has a price of 0 or more.",
+        "a negative or missing price",
+        condition="price IS NULL OR price < 0",
+        columns="order_id, load_id, price",
+        scan=ORDERS_SCAN,
     ),
-    _row(
+    _row_rule(
         "emails_are_plausible",
         "Every order has an e-mail address of the form name@domain.tld.",
-        "customer_email IS NULL OR customer_email NOT LIKE '%_@_%._%'"
+        "an implausible or missing e-mail address",
+        condition="customer_email IS NULL OR customer_email NOT LIKE '%_@_%._%'"
         " OR customer_email LIKE '%@%@%' OR customer_email LIKE '% %'",
-        "order_id, load_id",
-        ORDERS_SCAN,
+        columns="order_id, load_id",
+        scan=ORDERS_SCAN,
     ),
     Rule(
         "products_are_known",
-        "Every order's product is known; other orders are in output/unmatched_orders.csv.",
+        "Every order has a known product. Other orders are in output/unmatched_orders.csv.",
+        "an unknown or missing product",
         SQL("count(*) - count(known.id)"),
         SQL(
             "SELECT product_id, count(*) AS orders\n"
@@ -134,8 +160,8 @@ ORDER_RULES = (
     ),
 )
 
-# Each load: the records of its deliveries, counted apart from COPY (NULL where an earlier version
-# of the platform loaded one), and where they are now.
+# Per load: the records of its deliveries, counted independently of COPY (NULL if an earlier version
+# of the platform loaded one of them), and the rows that they became.
 _ACCOUNTS = """\
 SELECT coalesce(loads.load_id, loaded.load_id) AS load_id,
        coalesce(loads.deliveries, 0) AS deliveries,
@@ -161,9 +187,9 @@ LOADS_DIFFER = SQL(
     "WHERE rows_in_table <> rows_in_ledger OR records <> rows_in_ledger + rows_rejected\n"
     "ORDER BY 1"
 )
-# Rows and records that are missing or too many; rows by the ledger; rejected rows; deliveries
-# whose records nobody counted.
-ACCOUNTED = SQL(
+# Rows and records that are missing or surplus; rows in the ledger; rejected rows; deliveries whose
+# records were not counted.
+RECONCILED = SQL(
     "SELECT coalesce(sum(abs(rows_in_table - rows_in_ledger)\n"
     "                    + abs(coalesce(records, rows_in_ledger + rows_rejected)\n"
     "                          - rows_in_ledger - rows_rejected)), 0),\n"
@@ -171,22 +197,22 @@ ACCOUNTED = SQL(
     "       coalesce(sum(CASE WHEN records IS NULL THEN deliveries ELSE 0 END), 0)\n"
     f"FROM (\n{_ACCOUNTS}\n) AS accounts"
 )
-REJECTED = SQL("""\
+REJECTED_DELIVERIES = SQL("""\
 SELECT load_id, delivery, count(*) AS rows_at_fault, min(line) AS first_line,
        min(reason) AS a_reason
 FROM {orders_rejected}
 GROUP BY load_id, delivery
 ORDER BY 1, 2""")
-REJECTED_ROWS = SQL("SELECT count(*) FROM {orders_rejected}")
+COUNT_REJECTED = SQL("SELECT count(*) FROM {orders_rejected}")
 
 
 def tally(schema: str, rules: Sequence[Rule], scan: str) -> Composed:
-    """SELECT the number of rows that `scan` finds, and for each rule how many break it."""
+    """SELECT the number of rows of `scan` and the number of faults of each rule."""
     counts = [SQL("count(*)"), *(rule.count for rule in rules)]
     return SQL("SELECT {}\n{}").format(SQL(",\n       ").join(counts), filled(SQL(scan), schema))
 
 
 def filled(template: SQL, schema: str) -> Composed:
-    """Return a query of this module with the tables' full names."""
+    """Return a query of this module with the tables' qualified names."""
     tables = (ORDERS, ORDERS_LOADS, ORDERS_REJECTED, PRODUCTS)
     return template.format(**{table.name: Identifier(schema, table.name) for table in tables})

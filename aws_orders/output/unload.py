@@ -1,12 +1,24 @@
-"""Has Redshift unload detailed and unmatched orders of one snapshot."""
+"""Unloads detailed and unmatched orders, and their revenue, in one snapshot.
+
+See `sql` for the queries and `verify` for the checks of what was written.
+"""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from aws_orders.config import DETAILED_ORDERS_KEY, UNMATCHED_ORDERS_KEY, Settings
 from aws_orders.contract import ORDERS, PRODUCTS, PUBLISHED
 from aws_orders.output import sql
+from aws_orders.output.unloaded import (
+    ManifestEntry,
+    OutputFile,
+    Revenue,
+    Unloaded,
+    UnloadedFile,
+    compare_with_manifest,
+)
+from aws_orders.output.verify import FileCheckResult, verify_files
 from aws_orders.resources.redshift import statements
 from aws_orders.resources.redshift.resource import RedshiftResource
 from aws_orders.resources.redshift.schema_evolution import evolve
@@ -15,54 +27,65 @@ from aws_orders.resources.s3 import delete_prefix, list_objects
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-from aws_orders.output.unloaded import Revenue, Unloaded, _File, _Output
-from aws_orders.output.verify import _header, _none_lost, _totals, _whole
 
 
 def unload_orders(
     redshift: RedshiftResource, s3: "S3Client", settings: Settings, run_prefix: str
-) -> Unloaded:
-    """Unload matched and unmatched orders of one snapshot, and check what came of it.
+) -> tuple[Unloaded, Sequence[FileCheckResult]]:
+    """Unload matched and unmatched orders of one snapshot, and check the files.
 
     Args:
-        redshift: The warehouse that joins.
-        s3: The client that looks at what was written.
+        redshift: The warehouse that joins and unloads.
+        s3: The client that reads what was written.
         settings: The bucket.
-        run_prefix: Prefix of keys that no other attempt uses: UNLOAD wants it empty, and
-            overwriting would leave an earlier, longer attempt's parts.
+        run_prefix: Prefix of keys that no other attempt uses. UNLOAD needs it to be empty: an
+            overwritten attempt with more parts would leave some of them.
+
+    Returns:
+        The files, and the result of each check in the order of `verify.CHECKS`.
     """
     schema = redshift.schema_name
-    detailed = _Output(
-        sql.select_detailed(schema), PUBLISHED.names, DETAILED_ORDERS_KEY, f"{run_prefix}detailed_"
-    )
-    unmatched = _Output(
-        sql.select_unmatched(schema), ORDERS.names, UNMATCHED_ORDERS_KEY, f"{run_prefix}unmatched_"
-    )
+    detailed, unmatched = _outputs(schema, run_prefix)
 
-    def work(session: Session) -> Unloaded:
+    def unload(session: Session) -> tuple[Unloaded, Sequence[FileCheckResult]]:
         delete_prefix(s3, settings.bucket, run_prefix)
-        # Either table may be missing yet: a job may refresh the other one first.
+        # Creates missing tables: a job may refresh only one of them before the first unload.
         evolve(session, schema, (PRODUCTS, ORDERS))
         with session.transaction():
-            rows = _unload(session, redshift, settings, detailed)
-            others = _unload(session, redshift, settings, unmatched)
+            matched_rows = _unload(session, redshift, settings, detailed)
+            unmatched_rows = _unload(session, redshift, settings, unmatched)
             orders = int(session.scalar(statements.count_rows(schema, ORDERS)))
             revenue = session.rows(sql.select_revenue(schema), dates_as_text=True)
-        main, beside = _look(s3, settings, detailed, rows), _look(s3, settings, unmatched, others)
-        by_category, by_month = _revenue(revenue)
-        findings = (
-            _none_lost(rows, others, orders),
-            _header(s3, settings, main),
-            _totals(session, redshift, settings, main, by_category),
-            _whole(main, beside),
+        unloaded = Unloaded(
+            inspect_output(s3, settings, detailed, matched_rows),
+            inspect_output(s3, settings, unmatched, unmatched_rows),
+            orders,
+            *_split_revenue(revenue),
         )
-        return Unloaded(main, beside, findings, by_category, by_month)
+        return unloaded, verify_files(session, redshift, s3, settings, unloaded)
 
-    return redshift.run(work)
+    return redshift.run(unload)
+
+
+def _outputs(schema: str, run_prefix: str) -> tuple[OutputFile, OutputFile]:
+    return (
+        OutputFile(
+            sql.select_detailed(schema),
+            PUBLISHED.names,
+            DETAILED_ORDERS_KEY,
+            f"{run_prefix}detailed_",
+        ),
+        OutputFile(
+            sql.select_unmatched(schema),
+            ORDERS.names,
+            UNMATCHED_ORDERS_KEY,
+            f"{run_prefix}unmatched_",
+        ),
+    )
 
 
 def _unload(
-    session: Session, redshift: RedshiftResource, settings: Settings, output: _Output
+    session: Session, redshift: RedshiftResource, settings: Settings, output: OutputFile
 ) -> int:
     return session.unload(
         statements.unload(
@@ -75,35 +98,32 @@ def _unload(
     )
 
 
-def _revenue(rows: Iterable[tuple[Any, ...]]) -> tuple[list[Revenue], list[Revenue]]:
-    """Take apart what `sql.select_revenue` gives: by category, and by month in their order."""
+def _split_revenue(rows: Iterable[tuple[Any, ...]]) -> tuple[list[Revenue], list[Revenue]]:
+    """Split the rows of `sql.select_revenue` into categories and months, both in order."""
     categories, months = [], []
     for category, month, orders, total, is_month in rows:
         if not is_month:
             categories.append(Revenue(category or "no category", orders, total))
         elif month:
-            # Text, such as 2026-11-01 00:00:00: a year may be beyond those of Python's datetime.
+            # Text, such as 2026-11-01 00:00:00: Python's datetime does not reach every year.
             months.append(Revenue(month.rpartition("-")[0], orders, total))
-    return categories, sorted(months, key=lambda revenue: revenue.of)
+    return categories, sorted(months, key=lambda revenue: revenue.group)
 
 
-def _look(s3: "S3Client", settings: Settings, output: _Output, rows: int) -> _File:
-    """Hold an unload's manifest against what is on S3, and against its count of rows."""
-    if rows == 0:  # An UNLOAD of nothing may write no header and no manifest.
-        return _File(output, 0, [], "")
+def inspect_output(
+    s3: "S3Client", settings: Settings, output: OutputFile, rows: int
+) -> UnloadedFile:
+    """Read what UNLOAD wrote: its manifest, and the sizes of the parts on S3."""
+    if rows == 0:  # An UNLOAD of no rows may write neither a header nor a manifest.
+        return UnloadedFile(output, 0, [], "")
     body = s3.get_object(Bucket=settings.bucket, Key=f"{output.parts_prefix}manifest")["Body"]
-    entries = json.loads(body.read())["entries"]
-    stored = {o.key: o for o in list_objects(s3, settings.bucket, output.parts_prefix)}
-    expected = {
-        entry["url"].removeprefix(settings.uri("")): entry["meta"]["content_length"]
-        for entry in entries
-    }
-    found = {key: stored[key].size for key in expected if key in stored}
-    # The manifest's counts include the header that every part repeats.
-    counted = sum(entry["meta"]["record_count"] for entry in entries) - len(entries)
-    differs = ""
-    if found != expected:
-        differs = f"{output.target}: the manifest has parts of {expected} bytes, S3 {found}"
-    elif counted != rows:
-        differs = f"{output.target}: the manifest counts {counted} rows, Redshift {rows}"
-    return _File(output, rows, [stored[key] for key in found], differs)
+    manifest = [
+        ManifestEntry(
+            entry["url"].removeprefix(settings.uri("")),
+            entry["meta"]["content_length"],
+            entry["meta"]["record_count"],
+        )
+        for entry in json.loads(body.read())["entries"]
+    ]
+    stored = {part.key: part for part in list_objects(s3, settings.bucket, output.parts_prefix)}
+    return compare_with_manifest(output, rows, manifest, stored)

@@ -1,6 +1,9 @@
-"""What an UNLOAD wrote, as plain data."""
+"""The files that UNLOAD wrote, as plain data. Pure.
 
-from collections.abc import Sequence
+See `unload` for writing them, `verify` for checking them and `publish` for publishing them.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -10,49 +13,46 @@ from aws_orders.resources.objects import StoredObject
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What one check of the files to be published found; `faults` is 0 where all is well."""
+class OutputFile:
+    """A file to publish.
 
-    check: str
-    faults: int
-    told: str
-
-
-@dataclass(frozen=True)
-class Revenue:
-    """What the detailed orders of a category, or of a month (such as 2026-11), come to."""
-
-    of: str
-    orders: int
-    total: Decimal
-
-
-@dataclass(frozen=True)
-class _Output:
-    """One file to publish: its query, its columns, its place, and where its parts go first."""
+    Attributes:
+        query: The query for its rows.
+        columns: Its columns.
+        key: Its key on S3.
+        parts_prefix: Prefix of the keys that UNLOAD writes its parts to.
+    """
 
     query: Composed
     columns: tuple[str, ...]
-    target: str
+    key: str
     parts_prefix: str
 
     @property
     def header(self) -> bytes:
+        """Its first line, as UNLOAD writes it."""
         return (",".join(self.columns) + "\n").encode()
 
 
 @dataclass(frozen=True)
-class _File:
-    """An unloaded file: its parts in order, and what manifest and listing disagree on."""
+class UnloadedFile:
+    """A file as UNLOAD wrote it.
 
-    output: _Output
+    Attributes:
+        output: The file to publish.
+        rows: Rows unloaded, by Redshift's count.
+        parts: Its parts, in order; each starts with the header.
+        difference: How its manifest differs from S3 or from `rows`; empty if it does not.
+    """
+
+    output: OutputFile
     rows: int
-    parts: list[StoredObject]
-    differs: str
+    parts: Sequence[StoredObject]
+    difference: str
 
     @property
     def size(self) -> int:
-        """Bytes once the parts are joined: only the first one's header stays."""
+        """Bytes of the joined parts: only the first part's header is kept."""
         if not self.parts:
             return len(self.output.header)
         repeats = len(self.parts) - 1
@@ -60,19 +60,62 @@ class _File:
 
 
 @dataclass(frozen=True)
+class ManifestEntry:
+    """A part as UNLOAD's manifest lists it; `records` includes the part's header."""
+
+    key: str
+    size: int
+    records: int
+
+
+def compare_with_manifest(
+    output: OutputFile,
+    rows: int,
+    manifest: Sequence[ManifestEntry],
+    stored: Mapping[str, StoredObject],
+) -> UnloadedFile:
+    """Compare a manifest with the objects on S3 and with Redshift's count of rows.
+
+    Args:
+        output: The file to publish.
+        rows: Rows unloaded, by Redshift's count.
+        manifest: The manifest's entries, in order.
+        stored: The objects on S3, by key.
+    """
+    expected = {entry.key: entry.size for entry in manifest}
+    found = {key: stored[key].size for key in expected if key in stored}
+    records = sum(entry.records for entry in manifest) - len(manifest)
+    difference = ""
+    if found != expected:
+        difference = f"{output.key}: the manifest has parts of {expected} bytes, S3 has {found}"
+    elif records != rows:
+        difference = f"{output.key}: the manifest counts {records} rows, Redshift counts {rows}"
+    return UnloadedFile(output, rows, [stored[key] for key in found], difference)
+
+
+@dataclass(frozen=True)
+class Revenue:
+    """Revenue of the detailed orders of one category or one month (such as 2026-11)."""
+
+    group: str
+    orders: int
+    total: Decimal
+
+
+@dataclass(frozen=True)
 class Unloaded:
-    """The two files as Redshift wrote them under the run's prefix, and what checks found.
+    """All that was unloaded in one snapshot.
 
     Attributes:
-        detailed: The main file.
-        unmatched: The file beside it.
-        findings: By check, in the order of `CHECKS`.
+        detailed: The file of orders whose product is known.
+        unmatched: The file of all other orders.
+        orders: Rows in Redshift's orders table.
         by_category: Revenue of each category, the largest first.
-        by_month: Revenue of each month; none where no order has a date.
+        by_month: Revenue of each month, in order; empty if no order has a date.
     """
 
-    detailed: _File
-    unmatched: _File
-    findings: Sequence[Finding]
+    detailed: UnloadedFile
+    unmatched: UnloadedFile
+    orders: int
     by_category: Sequence[Revenue]
     by_month: Sequence[Revenue]

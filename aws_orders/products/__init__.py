@@ -1,1 +1,1 @@
-"""Products: from the feed to S3, to DynamoDB, to Redshift."""
+"""Products: from the feed to S3, DynamoDB and Redshift."""

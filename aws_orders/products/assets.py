@@ -1,4 +1,7 @@
-"""Products: from the feed to S3, to DynamoDB, to Redshift."""
+"""The assets raw_products_csv, dynamodb_products and redshift_products.
+
+Their logic is in `feed`, `sync` and `load`; `reporting` has what assets report to Dagster.
+"""
 
 import dagster as dg
 from dagster_aws.s3 import S3Resource
@@ -28,18 +31,19 @@ from aws_orders.reporting.metadata import (
 from aws_orders.reporting.previews import ROWS, table
 from aws_orders.resources.dynamodb import DynamoDBResource
 from aws_orders.resources.redshift.resource import RedshiftResource
+from aws_orders.rows.wording import counted
 
 RAW_COLUMNS = columns_check("raw_products_csv")
 SAME_COUNT = dg.AssetCheckSpec(
-    "dynamodb_has_as_many",
+    "count_matches_dynamodb",
     asset="redshift_products",
-    description="COPY brought as many products as the DynamoDB table has.",
+    description="COPY loaded as many products as the DynamoDB table has.",
     blocking=True,
 )
 
 
 class SyncConfig(dg.Config):
-    """What a person may allow a single run of `dynamodb_products`."""
+    """Configuration of a single run of `dynamodb_products`."""
 
     max_delete_share: float = Field(
         default=0.5,
@@ -64,8 +68,7 @@ def raw_products_csv(
 ) -> Reports:
     """The products feed, checked row by row against the contract, as `raw/products.csv` on S3.
 
-    A feed with a fault leaves the last good file in place; the error names line, column and
-    value.
+    If the feed has a fault, the last good file stays; the error names line, column and value.
     """
     with work() as watch:
         client = s3.get_client()
@@ -102,8 +105,8 @@ def dynamodb_products(
 ) -> dg.MaterializeResult[None]:
     """The DynamoDB table, made equal to `raw/products.csv`.
 
-    New and changed products are written, gone ones deleted, all others left alone. A file that
-    would delete more than `max_delete_share` of the table is refused.
+    New and changed products are written, removed products are deleted, all others stay. A file
+    that would delete more than `max_delete_share` of the table is rejected.
     """
     with work() as watch:
         sync = sync_products(dynamodb, s3.get_client(), settings, config.max_delete_share)
@@ -124,7 +127,7 @@ def dynamodb_products(
 
 
 def _preview(dynamodb: DynamoDBResource, settings: Settings) -> str:
-    """Return some items without their types, in the contract's order."""
+    """Return some items as a table, with the contract's columns in order."""
     items = dynamodb.head(dynamodb.get_client(), settings.products_table, ROWS)
     rows = [["".join(map(str, item.get(n, {}).values())) for n in PRODUCTS.names] for item in items]
     return table(PRODUCTS.names, rows)
@@ -146,7 +149,8 @@ def redshift_products(
 ) -> Reports:
     """The products in Redshift, copied from DynamoDB by Redshift itself.
 
-    The copy is counted against DynamoDB before it replaces, in one transaction, what was there.
+    The number of copied products must equal DynamoDB's. They then replace the table's rows in
+    one transaction.
     """
     with work() as watch:
         client = dynamodb.get_client()
@@ -159,12 +163,14 @@ def redshift_products(
         except CountMismatchError as error:
             yield check_result(SAME_COUNT, error.difference, str(error))
             raise
-        yield check_result(SAME_COUNT, 0, f"Both have {load.rows:,} products.")
+        yield check_result(
+            SAME_COUNT, 0, f"Redshift and DynamoDB both have {counted(load.rows, 'product')}."
+        )
         yield dg.MaterializeResult(
             metadata=watch.metadata(
                 load.rows,
                 {
-                    "schema changes": dg.MetadataValue.json(load.schema_changes),
+                    "schema_changes": dg.MetadataValue.json(load.schema_changes),
                     "dagster/table_name": redshift.relation(PRODUCTS.name),
                     **column_lineage("redshift_products"),
                     "preview": preview_of_table(redshift, PRODUCTS),

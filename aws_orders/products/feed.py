@@ -1,9 +1,13 @@
-"""Fetches the products feed: checks all of it, and stores it on S3 if it changed."""
+"""Fetches the products feed, checks all of it, and stores it on S3 if it changed.
+
+See `products_file` for the checks, `resources.feeds` for opening feeds, and
+`resources.stored_feeds` for the metadata of the stored copy.
+"""
 
 import hashlib
 import tempfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from aws_orders.config import RAW_PRODUCTS_KEY, Settings
 from aws_orders.contract import PRODUCTS
@@ -11,18 +15,18 @@ from aws_orders.products.products_file import read_products
 from aws_orders.resources.feeds import open_feed
 from aws_orders.resources.locations import without_secrets
 from aws_orders.resources.s3 import find_object, upload
-from aws_orders.rows.header import MAX_HEADER_BYTES, parse_header
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
 from aws_orders.resources.stored_feeds import (
     CHUNK_BYTES,
     DIGEST,
     ROWS,
     VERSION,
-    _is_proven,
-    _metadata,
+    feed_metadata,
+    is_proven_current,
 )
+from aws_orders.rows.header import MAX_HEADER_BYTES, parse_header
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 
 @dataclass(frozen=True)
@@ -30,10 +34,10 @@ class ProductsIntake:
     """The products file now on S3.
 
     Attributes:
-        rows: Its rows.
+        rows: Its number of rows.
         bytes: Its size.
-        sha256: A digest of its bytes.
-        columns: The feed's columns; none where it was not fetched.
+        sha256: The digest of its bytes.
+        columns: The feed's columns; empty if the feed was not fetched.
         changed: Whether its bytes are new.
     """
 
@@ -45,44 +49,51 @@ class ProductsIntake:
 
 
 def receive_products(s3: "S3Client", settings: Settings, *, force: bool = False) -> ProductsIntake:
-    """Check the whole products feed, and put it at `RAW_PRODUCTS_KEY` if it differs.
+    """Check the whole products feed, and store it at `RAW_PRODUCTS_KEY` if it differs.
 
-    It passes through a file on disk, because its last row must be good before its first is
-    published.
+    The feed is written to a temporary file first: nothing is published until its last row is
+    checked.
 
     Args:
         s3: The client.
         settings: The feed and the bucket.
-        force: Fetch the feed even if its version proves that it is the stored one.
+        force: Fetch the feed even if its version proves that the stored copy is current.
 
     Raises:
-        DataError: the feed cannot be read or is not as the contract says.
-        TransientError: the feed's source does not answer, or breaks off.
+        DataError: the feed cannot be read or does not match the contract.
+        TransientError: the feed's source does not answer, or the transfer breaks off.
     """
     found = find_object(s3, settings.bucket, RAW_PRODUCTS_KEY)
     stored = found["Metadata"] if found else {}
-    where = without_secrets(settings.products_feed)
-    with (
-        open_feed(settings.products_feed, s3) as feed,
-        tempfile.TemporaryFile() as spool,
-    ):
-        if found and not force and _is_proven(feed.version, stored):
+    with open_feed(settings.products_feed, s3) as feed, tempfile.TemporaryFile() as spool:
+        if found and not force and is_proven_current(feed.version, stored):
             size = found["ContentLength"]
             return ProductsIntake(int(stored[ROWS]), size, stored[DIGEST], (), changed=False)
-        digest = hashlib.sha256()
-        while chunk := feed.stream.read(CHUNK_BYTES):
-            digest.update(chunk)
-            spool.write(chunk)
+        digest = _copy(feed.stream, spool)
         size = spool.tell()
-        spool.seek(0)
-        columns = parse_header(spool.readline(MAX_HEADER_BYTES + 1), where)
-        spool.seek(0)
-        chunks = iter(lambda: spool.read(CHUNK_BYTES), b"")
-        rows = sum(map(len, read_products(chunks, PRODUCTS, where)))
-        metadata = _metadata(feed.version, digest.hexdigest(), rows)
-        # Also where only the proof is new: it spares the next run the fetch. A hint does not.
+        columns, rows = _check(spool, without_secrets(settings.products_feed))
+        metadata = feed_metadata(feed.version, digest, rows)
+        # A new proof is stored even if the bytes are the same: it saves the next run the fetch.
+        # A new hint does not.
         if any(metadata[name] != stored.get(name) for name in (VERSION, DIGEST, ROWS)):
             spool.seek(0)
             upload(s3, spool, settings.bucket, RAW_PRODUCTS_KEY, metadata)
-    changed = metadata[DIGEST] != stored.get(DIGEST)
-    return ProductsIntake(rows, size, metadata[DIGEST], columns, changed)
+    return ProductsIntake(rows, size, digest, columns, changed=digest != stored.get(DIGEST))
+
+
+def _copy(stream: IO[bytes], spool: IO[bytes]) -> str:
+    """Copy a stream to a file and return the SHA-256 of its bytes."""
+    digest = hashlib.sha256()
+    while chunk := stream.read(CHUNK_BYTES):
+        digest.update(chunk)
+        spool.write(chunk)
+    return digest.hexdigest()
+
+
+def _check(spool: IO[bytes], where: str) -> tuple[tuple[str, ...], int]:
+    """Check a products file against the contract; return its columns and its number of rows."""
+    spool.seek(0)
+    columns = parse_header(spool.readline(MAX_HEADER_BYTES + 1), where)
+    spool.seek(0)
+    chunks = iter(lambda: spool.read(CHUNK_BYTES), b"")
+    return columns, sum(map(len, read_products(chunks, PRODUCTS, where)))

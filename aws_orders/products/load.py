@@ -1,14 +1,14 @@
-"""Loads the products from DynamoDB into Redshift."""
+"""Loads the products from DynamoDB into Redshift: COPY, compare the counts, replace the rows.
+
+See `resources.redshift.statements` for the SQL and `sync` for writing to DynamoDB.
+"""
 
 import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from aws_orders.contract import (
-    PRODUCTS,
-    Table,
-)
+from aws_orders.contract import PRODUCTS
 from aws_orders.errors import RetryableError
 from aws_orders.resources.redshift import statements
 from aws_orders.resources.redshift.resource import RedshiftResource
@@ -16,24 +16,31 @@ from aws_orders.resources.redshift.schema_evolution import evolve
 from aws_orders.resources.redshift.session import Session
 
 COUNT_ATTEMPTS = 6
+STAGE = "products_stage"
 
 
 @dataclass(frozen=True)
 class ProductsLoad:
-    """What `load_products` did: rows in the table now, and the statements that changed it."""
+    """The result of `load_products`.
+
+    Attributes:
+        rows: Rows in the table now.
+        schema_changes: The statements that changed the table before the load.
+    """
 
     rows: int
     schema_changes: Sequence[str]
 
 
 class CountMismatchError(RetryableError):
-    """Redshift's COPY saw another number of items than DynamoDB holds, time and again."""
+    """Redshift's COPY and DynamoDB's count differ after all attempts."""
 
     def __init__(self, table: str, copied: int, counted: int) -> None:
         super().__init__(
-            f"COPY from dynamodb://{table} brought {copied} items, DynamoDB counts {counted}, "
-            f"{COUNT_ATTEMPTS} times. Is something else writing to the table? Run again once it is "
-            "quiet; Redshift's products are as they were."
+            f"COPY read {copied} items from dynamodb://{table}, but DynamoDB counts {counted}, "
+            f"after {COUNT_ATTEMPTS} attempts. Does something else write to the table? Run "
+            "redshift_products again when the writing has ended. The products in Redshift are "
+            "unchanged."
         )
         self.difference = abs(copied - counted)
 
@@ -46,37 +53,42 @@ def load_products(
 ) -> ProductsLoad:
     """Make Redshift's products equal to the DynamoDB table.
 
-    The Scan behind COPY is eventually consistent, so one right after the writes may miss some:
-    it is repeated, with waits, until it brings as many as DynamoDB counts.
+    The Scan behind COPY is eventually consistent and may miss items that were just written. COPY
+    is repeated, with waits that grow from 0.5 to 16 seconds, until its count equals DynamoDB's.
+
+    Args:
+        redshift: The warehouse.
+        dynamodb_table: The name of the DynamoDB table.
+        count_items: Counts the table's items with a consistent read.
+        sleep: Waits for a number of seconds.
 
     Raises:
-        CountMismatchError: it never did; the table is as it was.
-        DataError: the table differs from the contract in a way that would lose data.
+        CountMismatchError: the counts still differ; the table is unchanged.
+        DataError: changing the table to the contract would lose data.
     """
-    changed: list[str] = []  # by all attempts together
+    schema_changes: list[str] = []  # of all attempts
 
-    def work(session: Session) -> ProductsLoad:
-        stage = "products_stage"
+    def load(session: Session) -> ProductsLoad:
         copy = statements.copy_dynamodb(
-            stage, PRODUCTS.names, dynamodb_table, redshift.iam_role, redshift.data_region
+            STAGE, PRODUCTS.names, dynamodb_table, redshift.iam_role, redshift.data_region
         )
-        changed.extend(evolve(session, redshift.schema_name, [PRODUCTS]))
+        schema_changes.extend(evolve(session, redshift.schema_name, [PRODUCTS]))
         for attempt in range(1, COUNT_ATTEMPTS + 1):
-            session.execute(statements.drop_stage(stage))
-            session.execute(statements.create_stage(stage, PRODUCTS, PRODUCTS.names))
+            session.execute(statements.drop_stage(STAGE))
+            session.execute(statements.create_stage(STAGE, PRODUCTS, PRODUCTS.names))
             copied, counted = session.copy(copy), count_items()
             if copied == counted:
-                _replace(session, redshift.schema_name, PRODUCTS, stage)
-                return ProductsLoad(copied, changed)
+                _replace_products(session, redshift.schema_name)
+                return ProductsLoad(copied, schema_changes)
             if attempt < COUNT_ATTEMPTS:
                 sleep(2**attempt * random.uniform(0.25, 0.5))  # noqa: S311
         raise CountMismatchError(dynamodb_table, copied, counted)
 
-    return redshift.run(work)
+    return redshift.run(load)
 
 
-def _replace(session: Session, schema: str, table: Table, stage: str) -> None:
+def _replace_products(session: Session, schema: str) -> None:
     with session.transaction():
-        session.execute(statements.lock(schema, table))
-        session.execute(statements.delete_all(schema, table))
-        session.execute(statements.insert_from_stage(schema, table, stage))
+        session.execute(statements.lock(schema, PRODUCTS))
+        session.execute(statements.delete_all(schema, PRODUCTS))
+        session.execute(statements.insert_from_stage(schema, PRODUCTS, STAGE))

@@ -1,8 +1,8 @@
-"""Reads a products file against the contract: in chunks, every fault with its place. Pure.
+"""Reads a products file in chunks and checks it against the contract. Pure.
 
-`csv_records` separates the fields and pandas checks the columns: pandas' own reader pads short
-rows silently and does not know a record's line. No schema library: four columns of two types
-are less code than their description in one, and none starts as fast.
+`rows.records` parses the rows and pandas checks the columns: pandas' own reader pads short rows
+silently and does not know the line of a record. A schema library would need more code for four
+columns of two types, and takes longer to import.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 CHUNK_ROWS = 20_000
 FAULTS_SHOWN = 10
 FOUND_BYTES = 100
-# What Redshift's BIGINT holds; DynamoDB's N takes up to 38 digits.
+# The range of Redshift's BIGINT; DynamoDB's N holds up to 38 digits.
 # https://docs.aws.amazon.com/redshift/latest/dg/r_Numeric_types201.html
 BIGINT_MIN, BIGINT_MAX = -(2**63), 2**63 - 1
 BLANKS = " \t\n\v\f\r"
@@ -32,19 +32,19 @@ WHOLE_NUMBER = re.compile(rf"[{BLANKS}]*[+-]?0{{0,100}}[0-9]{{1,19}}[{BLANKS}]*"
 def read_products(chunks: Iterable[bytes], table: Table, where: str) -> "Iterator[pd.DataFrame]":
     """Yield a file's rows in frames of at most `CHUNK_ROWS`, checked against `table`.
 
-    Each frame has the table's columns in the contract's order, as text, ids in plain digits;
-    its index is each record's first physical line (the header is line 1). Columns that the
-    contract does not know are left out. Ids are unique over the whole file; the memory grows
-    with them, by about 100 bytes a product.
+    Each frame has the table's columns in the contract's order, as text, with ids in plain
+    digits. Its index is each record's first physical line (the header is line 1). Columns that
+    the contract does not have are left out. Ids are unique in the whole file; keeping them takes
+    about 100 bytes per product.
 
     Args:
         chunks: The file's bytes, in pieces of any size.
         table: The contract of the file.
-        where: The file's name for messages.
+        where: The file's name in messages.
 
     Raises:
-        DataError: the file is empty, not UTF-8, or not as the contract says; the message names
-            line, column and value of the first `FAULTS_SHOWN` faults of the chunk.
+        DataError: the file is empty, is not UTF-8 or does not match the contract; the message
+            names line, column and value of the chunk's first `FAULTS_SHOWN` faults.
     """
     import pandas as pd
 
@@ -72,7 +72,7 @@ def read_products(chunks: Iterable[bytes], table: Table, where: str) -> "Iterato
 
 
 def row_digest(row: Mapping[str, str]) -> bytes:
-    """Return 16 bytes that tell two rows apart, whatever the order of their columns."""
+    """Return a 16-byte digest of a row, independent of the order of its columns."""
     flat = "\x1f".join(f"{name}\x1e{row[name]}" for name in sorted(row))
     return hashlib.blake2b(flat.encode(), digest_size=16).digest()
 
@@ -80,7 +80,7 @@ def row_digest(row: Mapping[str, str]) -> bytes:
 def _records(
     chunks: Iterable[bytes], header: tuple[str, ...], where: str
 ) -> Iterator[tuple[int, list[str]]]:
-    """Yield (first line, fields) of each record; blank lines are none."""
+    """Yield (first line, fields) of each record; blank lines are skipped."""
     for piece in scan(chunks, line=2):
         if isinstance(piece, Malformed):
             raise _malformed(piece, header, where)
@@ -90,11 +90,11 @@ def _records(
             fields = [_decoded(field, where, line) for field in split_fields(record)]
             if len(fields) != len(header):
                 raise DataError(
-                    "A row has another number of fields than the header.",
+                    "A row has a different number of fields than the header.",
                     where=f"{where}, line {line}",
                     expected=f"{len(header)} fields: {', '.join(header)}",
                     found=f"{len(fields)} fields: {fields!r}",
-                    fix="Correct the row (an unquoted comma, perhaps) and deliver the file again.",
+                    fix="Correct the row (look for an unquoted comma) and deliver the file again.",
                 )
             yield line, fields
 
@@ -105,7 +105,7 @@ def _malformed(record: Malformed, header: tuple[str, ...], where: str) -> DataEr
     return DataError(
         "A row is not valid CSV.",
         where=f"{where}, line {record.line}, column {column}",
-        expected="fields separated by commas; a field with a quote in it stands in quotes, and "
+        expected="fields separated by commas; a field that contains a quote is quoted, and "
         'the quote is written twice ("27"" wide")',
         found=f"{record.reason}: {shown!r}",
         fix="Correct the quotes in that row and deliver the file again.",
@@ -141,7 +141,7 @@ def _check_columns(chunk: "pd.DataFrame", table: Table, where: str) -> None:
     ]
     more = f"; and {len(faults) - FAULTS_SHOWN} more" if len(faults) > FAULTS_SHOWN else ""
     raise DataError(
-        "Values are not as the contract says.",
+        "Values do not match the contract.",
         where=where,
         expected=", ".join(f"{column.name} {column.type.ddl}" for column in table.columns),
         found="; ".join(shown) + more,
@@ -150,14 +150,14 @@ def _check_columns(chunk: "pd.DataFrame", table: Table, where: str) -> None:
 
 
 def _faults(values: "pd.Series[str]", column: Column) -> "Iterator[tuple[str, pd.Series[bool]]]":
-    """Yield (reason, mask of the rows at fault) for each rule that `column` has."""
-    # ASCII blanks only: COPY rejects a number that is a no-break space, so it is not empty here.
+    """Yield (reason, mask of the faulty rows) for each rule of `column`."""
+    # ASCII blanks only: COPY rejects a no-break space in a number column, so it is not empty.
     empty = values.str.strip(BLANKS) == ""
     if column.required:
         yield "is empty", empty
     if column.type.max_bytes is not None:
         limit = column.type.max_bytes
-        yield f"takes more than {limit} bytes", values.map(lambda text: len(text.encode())) > limit
+        yield f"has more than {limit} bytes", values.map(lambda text: len(text.encode())) > limit
         yield "contains a NUL character", values.str.contains("\0", regex=False)
     else:
         yield (
@@ -175,7 +175,7 @@ def _check_unique(ids: "pd.Series[str]", line_of_id: dict[str, int], where: str)
         first = line_of_id.setdefault(identifier, int(str(line)))
         if first != line:
             raise DataError(
-                "A product id comes twice.",
+                "A product id is repeated.",
                 where=f"{where}, line {line}, column {ids.name}",
                 expected="unique ids",
                 found=f"{identifier}, already on line {first}",

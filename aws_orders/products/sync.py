@@ -1,6 +1,6 @@
-"""Making the DynamoDB table equal to the products file: what to write, what to delete.
+"""Makes the DynamoDB table equal to the products file: writes differences, deletes the rest.
 
-How items are read and written is `resources.dynamodb`'s, how the file is read `product_file`'s.
+See `resources.dynamodb` for reading and writing items, and `products_file` for reading the file.
 """
 
 from collections.abc import Iterable, Iterator
@@ -23,7 +23,14 @@ KINDS = {column.name: "S" if column.type.is_text else "N" for column in PRODUCTS
 
 @dataclass(frozen=True)
 class ProductSync:
-    """What a sync did: items of the table now, written, deleted; a digest of all of them."""
+    """The result of `sync_products`.
+
+    Attributes:
+        rows: Items in the table now.
+        written: Items that were new or changed.
+        deleted: Items that the file no longer has.
+        digest: A digest of all items.
+    """
 
     rows: int
     written: int
@@ -32,63 +39,64 @@ class ProductSync:
 
     @property
     def unchanged(self) -> int:
-        """Items that were right already, and were left alone."""
+        """Items that already matched the file."""
         return self.rows - self.written
 
 
 def sync_products(
     dynamodb: DynamoDBResource, s3: "S3Client", settings: Settings, max_delete_share: float
 ) -> ProductSync:
-    """Make the table equal to `RAW_PRODUCTS_KEY`: write what differs, delete what is gone.
+    """Make the table equal to `RAW_PRODUCTS_KEY`: write differences, delete removed products.
 
-    The file is read twice and the table once. In between only ids and 16-byte digests are
-    held, so that memory grows by some 200 bytes a product. New and changed items are written
-    before gone ones are deleted: after a crash in between, running again does the rest.
+    The file is read twice and the table once. Only ids and 16-byte digests are kept in memory,
+    about 200 bytes per product. New and changed items are written before removed ones are
+    deleted; after a crash in between, the next sync completes the work.
 
     Args:
-        dynamodb: Where the table is.
+        dynamodb: The resource that reads and writes items.
         s3: The client that reads the file.
-        settings: Which table and which bucket.
+        settings: The names of the table and the bucket.
         max_delete_share: The largest share of the table, 0 to 1, that may be deleted.
 
     Raises:
-        DataError: the file is not as the contract says, or more would be deleted than may be;
-            nothing was written.
+        DataError: the file does not match the contract, or the sync would delete more than
+            `max_delete_share`; nothing was written.
+        ThrottledError: DynamoDB rejected writes after all retries.
     """
     client, table = dynamodb.get_client(), settings.products_table
     dynamodb.ensure_table(client, table, PRODUCTS.key)
 
     wanted = {item[PRODUCTS.key]["N"]: _digest(item) for item in _items(s3, settings)}
-    rows, digest = len(wanted), _sum(wanted.values())
-    existing, gone = 0, []
+    rows, digest = len(wanted), _combined(wanted.values())
+    existing, removed = 0, []
     for item in dynamodb.scan(client, table):
         existing += 1
         identifier = item[PRODUCTS.key]["N"]
         if identifier not in wanted:
-            gone.append(identifier)
+            removed.append(identifier)
         elif _digest(item) == wanted[identifier]:
-            wanted[identifier] = b""
-    _guard(len(gone), existing, max_delete_share, table)
+            wanted[identifier] = b""  # matches: not to be written
+    _check_deletions(len(removed), existing, max_delete_share, table)
 
     differing = (item for item in _items(s3, settings) if wanted[item[PRODUCTS.key]["N"]])
     written = dynamodb.put_items(client, table, differing)
-    keys: Iterator[Item] = ({PRODUCTS.key: {"N": identifier}} for identifier in gone)
+    keys: Iterator[Item] = ({PRODUCTS.key: {"N": identifier}} for identifier in removed)
     deleted = dynamodb.delete_items(client, table, keys)
     return ProductSync(rows, written, deleted, digest)
 
 
 def table_digest(dynamodb: DynamoDBResource, table: str) -> str:
-    """Return the digest that a sync gives which finds the table as it is now."""
-    return _sum(_digest(item) for item in dynamodb.scan(dynamodb.get_client(), table))
+    """Return the digest of the table's present items, to compare with `ProductSync.digest`."""
+    return _combined(_digest(item) for item in dynamodb.scan(dynamodb.get_client(), table))
 
 
-def _sum(digests: Iterable[bytes]) -> str:
-    """Return one digest for many, whatever their order."""
+def _combined(digests: Iterable[bytes]) -> str:
+    """Return one digest for many, independent of their order."""
     return f"{sum(map(int.from_bytes, digests)) % 2**128:032x}"
 
 
 def _items(s3: "S3Client", settings: Settings) -> Iterator[Item]:
-    """Read the products file from S3 as DynamoDB items; empty values are left out."""
+    """Read the products file from S3 as DynamoDB items without empty values."""
     body = s3.get_object(Bucket=settings.bucket, Key=RAW_PRODUCTS_KEY)["Body"]
     with closing(body):
         chunks = body.iter_chunks(CHUNK_BYTES)
@@ -102,13 +110,13 @@ def _digest(item: Item) -> bytes:
     return row_digest(flat)
 
 
-def _guard(gone: int, existing: int, max_delete_share: float, table: str) -> None:
-    if gone > max_delete_share * existing:
+def _check_deletions(removed: int, existing: int, max_delete_share: float, table: str) -> None:
+    if removed > max_delete_share * existing:
         raise DataError(
-            f"The products file would delete {gone} of {existing} products.",
+            f"The products file would delete {removed} of {existing} products.",
             where=f"DynamoDB table {table}",
             expected=f"at most {max_delete_share:.0%} deleted in one run",
-            found=f"{gone / existing:.0%}",
-            fix="Check that the feed is whole. If these products are really gone, run "
+            found=f"{removed / existing:.0%}",
+            fix="Check that the feed is complete. If these products were really removed, run "
             "dynamodb_products with max_delete_share: 1 (aws-orders run --max-delete-share 1).",
         )

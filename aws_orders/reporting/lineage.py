@@ -7,7 +7,7 @@ Metadata alone: what really flows is the business of `sql` and of the assets.
 
 import dagster as dg
 
-from aws_orders.contract import DETAILED_ORDERS, ORDERS, PRODUCTS
+from aws_orders.contract import ORDERS, PRODUCTS, PUBLISHED_COLUMNS
 
 # The columns go on as they are: what the asset holds, and the asset that it has them from.
 UNCHANGED = {
@@ -53,7 +53,7 @@ def sources(asset: str) -> dict[str, tuple[str, str]]:
     """Return the (asset, column) before each of an asset's columns; none for those of a feed."""
     if asset == OUTPUT:
         return {
-            column.name: (JOINED[column.table.name], column.source) for column in DETAILED_ORDERS
+            column.name: (JOINED[column.table.name], column.source) for column in PUBLISHED_COLUMNS
         }
     if asset not in UNCHANGED:
         return {}

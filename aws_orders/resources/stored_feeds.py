@@ -1,27 +1,38 @@
-"""What the object on S3 that a feed is stored as says of the feed: version, digest, rows."""
+"""The metadata of a feed's copy on S3: version, digest and number of rows.
+
+See `feeds` for opening a feed; `products.feed` and `orders.feed` store the copies.
+"""
 
 import hashlib
+from collections.abc import Mapping
 from typing import IO
 
 from aws_orders.resources.feeds import Version
 
 CHUNK_BYTES = 1024 * 1024
-# User metadata of the objects: the feed's version, by proof and by hint, a digest of its bytes,
-# its rows.
+# Keys of the copy's user metadata: the version's proof and hint (see `feeds.Version`), the
+# SHA-256 of the bytes, and the number of rows.
 VERSION, HINT, DIGEST, ROWS = "feed-version", "feed-hint", "sha256", "rows"
 
 
-def _is_proven(version: Version, stored: dict[str, str]) -> bool:
+def is_proven_current(version: Version, stored: Mapping[str, str]) -> bool:
+    """Return whether the feed's version proves that the stored copy has the same bytes.
+
+    Args:
+        version: The feed's current version.
+        stored: The copy's metadata; empty if there is no copy.
+    """
     same = version.proof is not None and version.proof == stored.get(VERSION)
     return same and {DIGEST, ROWS} <= stored.keys()
 
 
-def _metadata(version: Version, digest: str, rows: int) -> dict[str, str]:
+def feed_metadata(version: Version, digest: str, rows: int) -> dict[str, str]:
+    """Return the metadata of a copy with this version, digest and number of rows."""
     proof, hint = version.proof or "", version.hint or ""
     return {VERSION: proof, HINT: hint, DIGEST: digest, ROWS: str(rows)}
 
 
-class _Hashed:
+class HashingReader:
     """A stream whose bytes are hashed as they are read."""
 
     def __init__(self, stream: IO[bytes]) -> None:
@@ -29,11 +40,11 @@ class _Hashed:
 
     @property
     def digest(self) -> str:
-        """The SHA-256 of what was read."""
+        """The SHA-256 of the bytes read so far."""
         return self._hash.hexdigest()
 
     def read(self, size: int = -1) -> bytes:
-        """Return up to `size` bytes; all the rest where negative."""
+        """Return up to `size` bytes; all remaining bytes if `size` is negative."""
         data = self._stream.read(size)
         self._hash.update(data)
         return data

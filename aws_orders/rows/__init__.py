@@ -1,1 +1,1 @@
-"""Rows as text: CSV records, headers, lookup by line, masking of personal data. Pure."""
+"""Rows as text: CSV records, headers, lookup by line, masking of e-mail addresses. Pure."""

@@ -1,7 +1,7 @@
-"""Headers of CSV files against the contract. Pure functions on bytes.
+"""Checks headers of CSV files against the contract. Pure functions on bytes.
 
-Header names are compared without case or surrounding blanks, as Redshift compares column names.
-How a line is parsed is in `csv_records`; rows are read by `product_file` and by Redshift.
+Names are compared without case or surrounding blanks, as Redshift compares column names. See
+`records` for parsing; `products.products_file` and Redshift read the rows.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,16 +12,16 @@ from aws_orders.errors import DataError
 from aws_orders.rows.masking import masked
 from aws_orders.rows.records import BOM, Malformed, scan, split_fields
 
-# A first line longer than this is no header but a file without line ends.
+# A longer first line is not a header: the file has no line ends.
 MAX_HEADER_BYTES = 64 * 1024
 # https://docs.aws.amazon.com/redshift/latest/dg/r_CREATE_TABLE_usage.html
 MAX_COLUMNS = 1600
 
 
 def split_header(chunks: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
-    """Separate a file's first line from the rest, which follows in pieces.
+    """Return a file's first line and an iterator of the rest.
 
-    A first line of more than `MAX_HEADER_BYTES` is cut, for `parse_header` to reject.
+    A first line longer than `MAX_HEADER_BYTES` is cut; `parse_header` rejects it.
     """
     pieces, head = iter(chunks), b""
     while b"\n" not in head and len(head) <= MAX_HEADER_BYTES and (piece := next(pieces, None)):
@@ -31,7 +31,7 @@ def split_header(chunks: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
 
 
 def parse_header(first_line: bytes, where: str) -> tuple[str, ...]:
-    """Return the column names in a file's first line, lower-cased and stripped, in their order.
+    """Return the column names in a file's first line, in lower case and stripped, in order.
 
     Raises:
         DataError: the line is empty, too long, not UTF-8, or has more columns than a table.
@@ -54,7 +54,7 @@ def parse_header(first_line: bytes, where: str) -> tuple[str, ...]:
             fix="Have the sender deliver the whole file.",
         )
     if len(names) > MAX_COLUMNS:
-        raise _unreadable(where, f"{len(names)} columns, where Redshift takes {MAX_COLUMNS}")
+        raise _unreadable(where, f"{len(names)} columns; Redshift supports {MAX_COLUMNS}")
     return names
 
 
@@ -71,7 +71,7 @@ def _unreadable(where: str, found: str) -> DataError:
     return DataError(
         "The header cannot be read.",
         where=f"{where}, line 1",
-        expected="column names, separated by commas, in UTF-8",
+        expected="column names separated by commas, in UTF-8",
         found=found,
         fix="Deliver the file again as CSV in UTF-8 (iconv -t UTF-8 converts it).",
     )
@@ -80,10 +80,10 @@ def _unreadable(where: str, found: str) -> DataError:
 def check_header(header: tuple[str, ...], table: Table, where: str) -> tuple[str, ...]:
     """Check that `header` has the columns of `table`, in any order; return the unknown ones.
 
-    Unknown columns may have any name, none, or the same name: nothing is read from them.
+    Unknown columns are not loaded, so their names may be empty or repeated.
 
     Raises:
-        DataError: a column of the table is missing, or is there twice.
+        DataError: a column of the table is missing or repeated.
     """
     missing = [name for name in table.expected if name not in header]
     if missing:
@@ -91,9 +91,10 @@ def check_header(header: tuple[str, ...], table: Table, where: str) -> tuple[str
             f"The header lacks {', '.join(missing)}.",
             where=f"{where}, line 1",
             expected=", ".join(table.expected) + " (in any order)",
-            # A file without a header has an order there.
+            # The first line of a file without a header is an order.
             found=", ".join(masked("", name) for name in header),
-            fix="Correct the header, or have the sender add the column, and deliver again.",
+            fix="Correct the header, or have the sender add the column. Then deliver the file "
+            "again.",
         )
     if repeated := [name for name in table.names if header.count(name) > 1]:
         name = repeated[0]
@@ -103,6 +104,6 @@ def check_header(header: tuple[str, ...], table: Table, where: str) -> tuple[str
             where=f"{where}, line 1",
             expected="each of the contract's columns once",
             found=f"{name} as columns {' and '.join(places)}",
-            fix="Have the sender remove or rename the surplus column, and deliver again.",
+            fix="Have the sender remove or rename the surplus column, and deliver the file again.",
         )
     return tuple(name for name in header if name not in table.names)

@@ -1,11 +1,11 @@
-"""Finding a CSV file's records by physical line, as COPY reports them. Pure functions on bytes."""
+"""Finds a CSV file's records by physical line, as COPY reports them. Pure functions on bytes."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from aws_orders.rows.records import Malformed, Piece, scan, split_fields
 
-# As much of a record's text is kept for the quarantine.
+# The longest text of a record that is kept, in characters.
 MAX_TEXT = 128 * 1024
 
 
@@ -23,11 +23,11 @@ class Record:
 def records_at_lines(
     chunks: Iterable[bytes], wanted: Sequence[int], line: int = 1
 ) -> Iterator[Record]:
-    """Yield the record that each wanted physical line belongs to; an empty one if there is none.
+    """Yield the record that each wanted physical line belongs to; an empty one if none does.
 
     Args:
-        chunks: A file's bytes, in pieces of any size; read no further than is needed.
-        wanted: Physical lines, in rising order.
+        chunks: A file's bytes, in pieces of any size; not read beyond the last wanted line.
+        wanted: Physical lines, in ascending order.
         line: The physical line of the first byte of `chunks`.
     """
     pieces = scan(chunks, line)

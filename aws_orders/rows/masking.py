@@ -1,16 +1,18 @@
-"""E-mail addresses, made fit to be shown: pure. What else is personal is not shown at all."""
+"""Masking of e-mail addresses in displayed rows. Pure."""
 
-from aws_orders.contract import ORDERS
+from aws_orders.contract import PUBLISHED, TABLES
 
-ADDRESSES = {column.name for column in ORDERS.columns if column.address}
+EMAIL_COLUMNS = {
+    column.name for table in (*TABLES, PUBLISHED) for column in table.columns if column.email
+}
 
 
 def mask(address: str) -> str:
-    """Return an e-mail address of which only the first letter and the domain show."""
+    """Return an e-mail address with all but its first letter and domain hidden."""
     name, at, domain = address.rpartition("@")
     return f"{name[:1]}***{at}{domain}" if at else f"{address[:1]}***"
 
 
 def masked(column: str, value: str) -> str:
-    """Return a column's value with any e-mail address masked; shifted rows have them anywhere."""
-    return mask(value) if column in ADDRESSES or "@" in value else value
+    """Return a column's value, masked if it may be an address: shifted rows have them anywhere."""
+    return mask(value) if column in EMAIL_COLUMNS or "@" in value else value

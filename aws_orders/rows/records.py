@@ -1,18 +1,18 @@
-"""Strict CSV: records and their fields, or only their number, from a stream of bytes.
+"""Strict CSV: parses or counts the records of a stream of bytes. Pure.
 
 This is the platform's only CSV parser. The products reader, the feed's row counter, the count
 that a load is checked against and the lookup of rejected rows all use it, so they agree on where
-a record ends. What columns a header must have is in `csv_header`; what values a column takes is
-in `product_file` and, for orders, in Redshift.
+a record ends. See `header` for the columns of a header, and `products.products_file` for the
+values of products; Redshift checks the values of orders.
 
-The grammar is RFC 4180's, with what AWS documents of COPY's CSV parameter: spaces and tabs
-between a delimiter and a quote are ignored, and a row takes at most 4 MB.
+The grammar is RFC 4180, with two additions that AWS documents for COPY's CSV parameter: spaces
+and tabs between a delimiter and a quote are ignored, and a row has at most 4 MB.
 https://docs.aws.amazon.com/redshift/latest/dg/copy-parameters-data-format.html
 https://docs.aws.amazon.com/redshift/latest/dg/r_COPY.html
 
-A malformed record ends at the first LF after its fault, so that it takes no later row with it.
-Nothing is read leniently: a reader that accepts `27" wide` reads on to the next quote, and every
-row in between disappears into one field.
+A malformed record ends at the first LF after its fault, so it never includes a later row.
+Nothing is read leniently: a reader that accepts `27" wide` reads on to the next quote, and all
+rows in between disappear into one field.
 """
 
 import re
@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 
 BOM = b"\xef\xbb\xbf"
 MAX_RECORD_BYTES = 4 * 1024 * 1024
-# Longer input is scanned in pieces of this size, which bounds the memory.
+# Input is scanned in pieces of this size, which bounds the memory.
 PIECE_BYTES = 256 * 1024
 FAULTS_KEPT = 10
 
@@ -31,7 +31,7 @@ NOT_CLOSED = "a quoted field that is never closed"
 LONE_CR = "a carriage return without a line feed"
 TOO_LONG = f"a row of more than {MAX_RECORD_BYTES // 1024 // 1024} MB"
 
-# Possessive, so that a record that does not match costs one pass.
+# Possessive quantifiers: a record that does not match costs one pass.
 _QUOTED = rb'"(?:[^"]++|"")*+"'
 _FIELD = rb'(?:[^",\r\n]*+(?=[,\r\n])|[ \t]*+' + _QUOTED + rb"[ \t]*+(?=[,\r\n]))"
 _RECORD = _FIELD + rb"(?:," + _FIELD + rb")*+\r?\n"
@@ -84,7 +84,7 @@ class Malformed:
     Attributes:
         line: The physical line of its first byte.
         column: The number of the field at fault, from 1.
-        reason: What is wrong, as a noun phrase.
+        reason: The fault, as a noun phrase.
         data: Its bytes up to and including the line feed that ends it.
     """
 
@@ -105,7 +105,7 @@ Piece = Records | Malformed
 class Scanner:
     """Separates a stream, fed in pieces of any size, into valid and malformed records.
 
-    It holds at most the record that is not complete yet, 4 MB.
+    It holds only the incomplete record, at most 4 MB.
 
     Args:
         line: The physical line of the stream's first byte.
@@ -114,20 +114,20 @@ class Scanner:
     def __init__(self, line: int = 1) -> None:
         self._line = line
         self._held = b""
-        self._position = 0  # up to which `_held` is done
+        self._position = 0  # bytes of `_held` that are processed
         self._skips_to_line_end = False
 
     def feed(self, data: bytes) -> Iterator[Piece]:
-        """Yield what is complete once `data` has arrived."""
+        """Add `data` and yield the pieces that are now complete."""
         for start in range(0, len(data), PIECE_BYTES):
             self._held = self._held[self._position :] + data[start : start + PIECE_BYTES]
             self._position = 0
             yield from self._complete(at_end=False)
 
     def finish(self) -> Iterator[Piece]:
-        """Yield what remains; the end of the file ends a record, too."""
+        """Yield the rest; the end of the file also ends a record."""
         rest = self._held[self._position :]
-        # A carriage return stays the last byte: it is alone.
+        # No LF is added after a CR: it is a lone CR.
         self._held = rest if rest.endswith((b"\n", b"\r")) or not rest else rest + b"\n"
         self._position = 0
         yield from self._complete(at_end=True)
@@ -220,7 +220,7 @@ def scan(chunks: Iterable[bytes], line: int = 1) -> Iterator[Piece]:
 
 
 def split_fields(record: bytes) -> list[bytes]:
-    """Return the fields of a valid record, its line end left out, without their quotes."""
+    """Return the unquoted fields of a valid record without its line end."""
     if b'"' not in record:
         return record.split(b",")
     return [
@@ -229,16 +229,13 @@ def split_fields(record: bytes) -> list[bytes]:
     ]
 
 
-# --- Counting -----------------------------------------------------------------------------------
-
-
 @dataclass
 class RecordCounter:
-    """Counts the records of a file that passes by: all but its first line, the header.
+    """Counts the records of a file, fed in pieces, without its header line.
 
     Attributes:
-        records: Records so far, malformed ones included.
-        malformed: How many of them are malformed.
+        records: Records so far, including malformed ones.
+        malformed: Malformed records so far.
         faults: The first `FAULTS_KEPT` malformed ones.
     """
 
@@ -249,14 +246,14 @@ class RecordCounter:
     _in_header: bool = True
 
     def feed(self, chunk: bytes) -> None:
-        """Count what is complete once `chunk` has arrived."""
+        """Add `chunk` and count the records that are now complete."""
         if self._in_header:
             _, line_end, chunk = chunk.partition(b"\n")
             self._in_header = not line_end
         self._add(self._scanner.feed(chunk))
 
     def finish(self) -> None:
-        """Count the last record; call it once, at the end of the file."""
+        """Count the last record. Call it once, at the end of the file."""
         self._add(self._scanner.finish())
 
     def _add(self, pieces: Iterable[Piece]) -> None:
@@ -271,7 +268,7 @@ class RecordCounter:
 
 
 def count_records(chunks: Iterable[bytes]) -> RecordCounter:
-    """Count the records of a whole file, its first line left out."""
+    """Count the records of a whole file without its first line."""
     counter = RecordCounter()
     for chunk in chunks:
         counter.feed(chunk)

@@ -1,5 +1,5 @@
-"""A corpus of broken deliveries and feeds, each named for its fault, and what comes of each.
+"""A corpus of faulty deliveries and feeds, each named for its fault, with the expected result.
 
-Belongs here: what senders really get wrong, by the dozen, as tables, and the few tests that go
-through them. Single promises, shown once each, are in the tests beside this package.
+It has tables of what senders get wrong, and the few tests that go through them. Tests of single
+promises are in the other folders.
 """

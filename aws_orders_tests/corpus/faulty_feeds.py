@@ -1,4 +1,4 @@
-"""Faulty feeds of products, and of orders: by fault, the content and what the message says."""
+"""Faulty feeds of products, and of orders: by fault, the content and words of the message."""
 
 import gzip
 
@@ -42,11 +42,11 @@ FAULTY_PRODUCTS: dict[str, tuple[str | bytes, list[str]]] = {
     "products: name of blanks": (PRODUCTS_CSV + "7,  ,b,c\n", ["product_name: '  ' is empty"]),
     "products: category of 129 letters in 258 bytes": (
         PRODUCTS_CSV + f"7,a,{'é' * 129},c\n",
-        ["line 5, column product_category", "takes more than 256 bytes"],
+        ["line 5, column product_category", "has more than 256 bytes"],
     ),
     "products: brand of 257 bytes": (
         PRODUCTS_CSV + f"7,a,b,{'x' * 257}\n",
-        ["line 5, column brand", "takes more than 256 bytes"],
+        ["line 5, column brand", "has more than 256 bytes"],
     ),
     "products: comma in an unquoted name": (
         PRODUCTS_CSV + "7,Rug, oval,b,c\n",
@@ -95,7 +95,7 @@ FAULTY_PRODUCTS: dict[str, tuple[str | bytes, list[str]]] = {
     ),
 }
 
-# By oddity: the file, and the names of the products that it brings.
+# By case: the file, and the names of the products that it has.
 ODD_PRODUCTS: dict[str, tuple[str | bytes, list[str]]] = {
     "byte order mark": (b"\xef\xbb\xbf" + PRODUCTS_CSV.encode(), []),
     "lines that end with CR LF": (PRODUCTS_CSV.replace("\n", "\r\n"), []),

@@ -1,6 +1,6 @@
-"""Deliveries with a row that cannot be loaded: where it stands, and what the quarantine says.
+"""Deliveries with a row that cannot be loaded: its place, and its row in the quarantine.
 
-Without quarantine they fail the load, and the message says the same.
+Without quarantine they fail the load; the error names the same faults.
 """
 
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from aws_orders_tests.corpus.orders_file import ADA, ADA_DATED, HEADER, bo, date
 
 
 @dataclass(frozen=True)
-class Apart:
-    """A row set apart: its line, the column and the value at fault, and words of the reason.
+class Rejected:
+    """A rejected row: its line, the column and value at fault, and words of the reason.
 
-    `row` is what the quarantine keeps of it, where that is not the line as the file has it.
+    `row` is its text in the quarantine, if that differs from the line in the file.
     """
 
     line: int
@@ -27,15 +27,15 @@ DIGIT, OVERFLOW, TIMESTAMP = "Invalid digit", "Overflow", "Invalid timestamp for
 LONG, UTF8, MISSING = "String length exceeds DDL length", "Invalid UTF8 hex sequence", "Missing"
 
 
-def _undecodable(field: bytes, value: str) -> tuple[bytes, list[Apart], list[str]]:
-    """Return a case whose customer's name is `field`, which is no UTF-8."""
+def _undecodable(field: bytes, value: str) -> tuple[bytes, list[Rejected], list[str]]:
+    """Return a case whose customer's name is `field`, which is not UTF-8."""
     content = orders(bo(customer_name="NAME")).encode().replace(b"NAME", field)
     kept = bo(customer_name=value)
-    return content, [Apart(3, "customer_name", value, UTF8, kept)], [ADA]
+    return content, [Rejected(3, "customer_name", value, UTF8, kept)], [ADA]
 
 
-# By fault: the file, the rows of it that are set apart, and those that load.
-FAULTY_TEXT: dict[str, tuple[str | bytes, list[Apart], list[str]]] = {
+# By fault: the file, its rejected rows, and the rows that load.
+FAULTY_TEXT: dict[str, tuple[str | bytes, list[Rejected], list[str]]] = {
     "latin-1 in one row": _undecodable(b"Jos\xe9", "Jos\\xe9"),
     "overlong UTF-8": _undecodable(b"\xc0\xaf", "\\xc0\\xaf"),
     "half of a surrogate pair": _undecodable(b"\xed\xa0\x80", "\\xed\\xa0\\x80"),
@@ -43,83 +43,83 @@ FAULTY_TEXT: dict[str, tuple[str | bytes, list[Apart], list[str]]] = {
     "NUL in a name": _undecodable(b"B\0o", "B\0o"),
     "Windows' euro sign": (
         orders(bo(total="5.00€")).encode("cp1252"),
-        [Apart(3, "total", "5.00\\x80", UTF8, bo(total="5.00\\x80"))],
+        [Rejected(3, "total", "5.00\\x80", UTF8, bo(total="5.00\\x80"))],
         [ADA],
     ),
     "quote never closed": (
         orders(bo(), bo(order_id="3", customer_name='"Bo')),
-        [Apart(4, "customer_name", "", QUOTE)],
+        [Rejected(4, "customer_name", "", QUOTE)],
         [ADA, bo()],
     ),
     "quote never closed, 200 KB before the end": (
         orders(bo(customer_name='"Bo'), *[bo(order_id="3")] * 4000),
-        [Apart(3, "customer_name", "", QUOTE, bo(customer_name='"Bo'))],
+        [Rejected(3, "customer_name", "", QUOTE, bo(customer_name='"Bo'))],
         [ADA, *[bo(order_id="3")] * 4000],
     ),
     "CR within a field": (
         orders(bo(customer_name="B\ro")),
-        [Apart(3, "customer_name", "", QUOTE, bo(customer_name="B\ro"))],
+        [Rejected(3, "customer_name", "", QUOTE, bo(customer_name="B\ro"))],
         [ADA],
     ),
     "comma in an unquoted name": (
         orders(bo(customer_name="Bo, Jr.")),
-        [Apart(3, "", "", MANY)],
+        [Rejected(3, "", "", MANY)],
         [ADA],
     ),
     "comma in single quotes": (
         orders(bo(customer_name="'Bo, Jr.'")),
-        [Apart(3, "", "", MANY)],
+        [Rejected(3, "", "", MANY)],
         [ADA],
     ),
-    "comma after the last field": (orders(bo() + ","), [Apart(3, "", "", MANY)], [ADA]),
+    "comma after the last field": (orders(bo() + ","), [Rejected(3, "", "", MANY)], [ADA]),
     "a field too few and one too many": (
         orders("2,Bo", bo(order_id="3") + ",x"),
-        [Apart(3, "", "", FEW), Apart(4, "", "", MANY)],
+        [Rejected(3, "", "", FEW), Rejected(4, "", "", MANY)],
         [ADA],
     ),
     "fields shifted by a comma": (
         orders("2,Dahl, Bo,bo@example.org,2.50,2,5.00"),
-        [Apart(3, "product_id", "bo@example.org", DIGIT)],
+        [Rejected(3, "product_id", "bo@example.org", DIGIT)],
         [ADA],
     ),
     "blank lines": (
         orders("", bo(), ""),
-        [Apart(3, "", "", FEW), Apart(5, "", "", FEW)],
+        [Rejected(3, "", "", FEW), Rejected(5, "", "", FEW)],
         [ADA, bo()],
     ),
-    "line of blanks": (orders("   ", bo()), [Apart(3, "", "", FEW)], [ADA, bo()]),
-    "last line cut off": (orders(bo())[:-12], [Apart(3, "", "", FEW)], [ADA]),
+    "line of blanks": (orders("   ", bo()), [Rejected(3, "", "", FEW)], [ADA, bo()]),
+    "last line cut off": (orders(bo())[:-12], [Rejected(3, "", "", FEW)], [ADA]),
     "header again, of a file joined on": (
         orders(HEADER, bo()),
-        [Apart(3, "order_id", "order_id", DIGIT)],
+        [Rejected(3, "order_id", "order_id", DIGIT)],
         [ADA, bo()],
     ),
     "line of sums at the end": (
         orders(bo(), "TOTAL,,,,,4,10.00"),
-        [Apart(4, "order_id", "TOTAL", DIGIT)],
+        [Rejected(4, "order_id", "TOTAL", DIGIT)],
         [ADA, bo()],
     ),
-    "count of rows at the end": (orders("(1 row)"), [Apart(3, "", "", FEW)], [ADA]),
-    "end mark of psql": (orders("\\.", bo()), [Apart(3, "", "", FEW)], [ADA, bo()]),
-    "end mark of DOS": (orders(bo()) + "\x1a", [Apart(4, "", "", FEW, "\x1a")], [ADA, bo()]),
+    "count of rows at the end": (orders("(1 row)"), [Rejected(3, "", "", FEW)], [ADA]),
+    "end mark of psql": (orders("\\.", bo()), [Rejected(3, "", "", FEW)], [ADA, bo()]),
+    "end mark of DOS": (orders(bo()) + "\x1a", [Rejected(4, "", "", FEW, "\x1a")], [ADA, bo()]),
     "field of 64 KB in an unknown column": (
         orders(f"{bo()},{'x' * 65_536}", header=f"{HEADER},note").replace(ADA, f"{ADA},"),
-        [Apart(3, "note", "x" * 65_536, LONG)],
+        [Rejected(3, "note", "x" * 65_536, LONG)],
         [ADA],
     ),
     "name of 513 bytes": (
         orders(bo(customer_name="x" * 513)),
-        [Apart(3, "customer_name", "x" * 513, LONG)],
+        [Rejected(3, "customer_name", "x" * 513, LONG)],
         [ADA],
     ),
     "name of 257 letters in 513 bytes": (
         orders(bo(customer_name="é" * 256 + "x")),
-        [Apart(3, "customer_name", "é" * 256 + "x", LONG)],
+        [Rejected(3, "customer_name", "é" * 256 + "x", LONG)],
         [ADA],
     ),
 }
 
-# By fault: column, what the file has there, words of the reason.
+# By fault: the column, its field in the file, words of the reason.
 FAULTY_NUMBERS: dict[str, tuple[str, str, str]] = {
     "id with letters": ("order_id", "A-7", DIGIT),
     "id with a fraction": ("order_id", "1.5", DIGIT),
@@ -146,7 +146,7 @@ FAULTY_NUMBERS: dict[str, tuple[str, str, str]] = {
     "total beyond DECIMAL(12,2)": ("total", "99999999999", OVERFLOW),
 }
 
-# By fault: what order_date holds.
+# By fault: the field of order_date.
 FAULTY_DATES = {
     "30 February": "2026-02-30",
     "day before month": "31/12/2026",
@@ -160,16 +160,16 @@ FAULTY_DATES = {
 }
 
 
-def _value(column: str, field: str, reason: str) -> tuple[str, list[Apart], list[str]]:
-    apart = Apart(3, column, field.strip('"'), reason)
-    return orders(bo(**{column: field})), [apart], [ADA]
+def _value(column: str, field: str, reason: str) -> tuple[str, list[Rejected], list[str]]:
+    rejected = Rejected(3, column, field.strip('"'), reason)
+    return orders(bo(**{column: field})), [rejected], [ADA]
 
 
 FAULTY_ROWS = (
     FAULTY_TEXT
     | {name: _value(*fault) for name, fault in FAULTY_NUMBERS.items()}
     | {
-        name: (dated(date), [Apart(3, "order_date", date, TIMESTAMP)], [ADA_DATED])
+        name: (dated(date), [Rejected(3, "order_date", date, TIMESTAMP)], [ADA_DATED])
         for name, date in FAULTY_DATES.items()
     }
 )

@@ -1,6 +1,6 @@
-"""Deliveries that load: by fault, the content, the rows that load, and who speaks.
+"""Deliveries that load: by case, the content, the rows that load, and the checks that fail.
 
-The checks named are all that do not pass; where none is, the oddity does no harm.
+All other checks pass; a case without checks does no harm.
 """
 
 import gzip
@@ -64,7 +64,7 @@ ODD_GZIP: dict[str, tuple[str | bytes, list[str]]] = {
 TOTALS, QUANTITIES, PRICES = "totals_add_up", "quantities_are_positive", "prices_are_not_negative"
 EMAILS, KNOWN, TWICE = "emails_are_plausible", "products_are_known", "order_ids_are_unique"
 
-# By fault: Bo's order as the file has it, and the checks that speak of it.
+# By fault: Bo's order in the file, and the checks that fail.
 DOUBTFUL_ORDERS: dict[str, tuple[str, set[str]]] = {
     "no e-mail": (bo(customer_email=""), {EMAILS}),
     "e-mail without @": (bo(customer_email="nobody"), {EMAILS}),

@@ -1,4 +1,4 @@
-"""Orders files to break: a header, one good order of Ada's, and one of Bo's with a fault."""
+"""Orders files to break: a header, Ada's good order, and Bo's order, which gets the fault."""
 
 HEADER = "order_id,customer_name,customer_email,product_id,price,quantity,total"
 ADA = "1,Ada,ada@example.org,1,2.50,2,5.00"
@@ -11,9 +11,9 @@ BO = {
     "quantity": "2",
     "total": "5.00",
 }
-# What the table holds of it from a file with dates, as text.
+# Its row in the table as text, from a file with dates.
 ADA_DATED = f"{ADA},2026-01-31 00:00:00"
-# No message, log or preview may show them.
+# No message, log or preview shows them.
 ADDRESSES = ("ada@example.org", "bo@example.org")
 
 

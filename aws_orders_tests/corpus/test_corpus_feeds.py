@@ -1,4 +1,4 @@
-"""Every broken feed of the corpus: what is said, and that the last good one stays."""
+"""Every faulty feed of the corpus: the error, and that the last good feed stays."""
 
 import gzip
 import threading
@@ -33,21 +33,21 @@ def received(platform: Platform) -> Platform:
 
 
 def feeds(platform: Platform) -> tuple[str, str]:
-    """Return what S3 has of both feeds."""
+    """Return the copies of both feeds on S3."""
     return platform.read("raw/products.csv"), platform.read("input/orders/feed.csv")
 
 
 @pytest.mark.parametrize("name", FAULTY_PRODUCTS)
-def test_a_faulty_products_feed_is_refused_by_place_and_the_last_good_one_stays(
+def test_a_faulty_products_feed_is_rejected_with_its_place_and_the_last_good_one_stays(
     received: Platform, name: str
 ) -> None:
     content, words = FAULTY_PRODUCTS[name]
     received.feed("products", content)
-    with pytest.raises(DataError) as refusal:
+    with pytest.raises(DataError) as raised:
         receive_products(received.s3, received.settings)
-    told = str(refusal.value)
+    error = str(raised.value)
     expected = [received.settings.products_feed, *words, "to do:"]
-    assert [word for word in expected if word not in told] == []
+    assert [word for word in expected if word not in error] == []
     assert feeds(received) == (PRODUCTS_CSV, ORDERS_CSV)
 
 
@@ -62,24 +62,24 @@ def test_an_odd_products_feed_brings_its_products(received: Platform, name: str)
 
 
 @pytest.mark.parametrize("name", FAULTY_ORDERS)
-def test_a_faulty_orders_feed_is_refused_by_place_and_the_last_good_one_stays(
+def test_a_faulty_orders_feed_is_rejected_with_its_place_and_the_last_good_one_stays(
     received: Platform, name: str
 ) -> None:
     content, words = FAULTY_ORDERS[name]
     received.feed("orders", content)
-    with pytest.raises(DataError) as refusal:
+    with pytest.raises(DataError) as raised:
         receive_orders(received.s3, received.settings, RUN)
-    told = str(refusal.value)
+    error = str(raised.value)
     expected = [received.settings.orders_feed, *words, "to do:"]
-    assert [word for word in expected if word not in told] == []
-    assert [address for address in ADDRESSES if address in told] == []
+    assert [word for word in expected if word not in error] == []
+    assert [address for address in ADDRESSES if address in error] == []
     assert feeds(received) == (PRODUCTS_CSV, ORDERS_CSV)
 
 
 FAULTY_ADDRESSES = {
     "address: directory": ("{directory}", "Is a directory"),
-    "address: file that has gone": ("file://{directory}/gone.csv", "No such file"),
-    "address: key that has gone": ("s3://{bucket}/gone.csv", "NoSuchKey"),
+    "address: file that does not exist": ("file://{directory}/gone.csv", "No such file"),
+    "address: key that does not exist": ("s3://{bucket}/gone.csv", "NoSuchKey"),
     "address: bucket without a key": ("s3://{bucket}/", "no key"),
     "address: prefix of keys": ("s3://{bucket}/input/orders/", "NoSuchKey"),
     "address: bracket that is not closed": ("http://[bad/products.csv", "Failed to parse"),
@@ -88,17 +88,17 @@ FAULTY_ADDRESSES = {
 
 
 @pytest.mark.parametrize("name", FAULTY_ADDRESSES)
-def test_a_faulty_address_is_told_and_the_last_good_feed_stays(
+def test_a_faulty_address_is_reported_and_the_last_good_feed_stays(
     received: Platform, name: str
 ) -> None:
     template, word = FAULTY_ADDRESSES[name]
     url = template.format(directory=received.directory, bucket=received.bucket)
     received.set_feeds(products=url)
-    with pytest.raises(DataError) as refusal:
+    with pytest.raises(DataError) as raised:
         receive_products(received.s3, received.settings)
-    told = str(refusal.value)
+    error = str(raised.value)
     expected = [f"{url}: ", word, "to do:"]
-    assert [each for each in expected if each not in told] == []
+    assert [each for each in expected if each not in error] == []
     assert feeds(received) == (PRODUCTS_CSV, ORDERS_CSV)
 
 
@@ -168,15 +168,15 @@ def site() -> Iterator[Site]:
 
 
 @pytest.mark.parametrize("name", FAULTY_ANSWERS)
-def test_a_faulty_answer_is_told_with_its_address_and_the_last_good_feed_stays(
+def test_a_faulty_answer_is_reported_with_its_address_and_the_last_good_feed_stays(
     received: Platform, site: Site, name: str
 ) -> None:
     answer, word = FAULTY_ANSWERS[name]
     site.answer = answer
     received.set_feeds(products=site.url)
-    with pytest.raises(DataError) as refusal:
+    with pytest.raises(DataError) as raised:
         receive_products(received.s3, received.settings)
-    assert [each for each in (site.url, word, "to do:") if each not in str(refusal.value)] == []
+    assert [each for each in (site.url, word, "to do:") if each not in str(raised.value)] == []
     assert feeds(received) == (PRODUCTS_CSV, ORDERS_CSV)
 
 

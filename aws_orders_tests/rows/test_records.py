@@ -1,4 +1,4 @@
-"""The strict CSV parser: records, faults, counts, whatever the pieces that the bytes come in."""
+"""The strict CSV parser: records, faults and counts do not depend on how the bytes are cut."""
 
 import csv
 import io

@@ -1,6 +1,6 @@
-"""Deliveries that are refused whole: by fault, the content and what the message says.
+"""Deliveries that are rejected as a whole: by fault, the content and words of the message.
 
-No order in them can be told with certainty, so neither `on_bad_rows` lets them in.
+None of their orders can be read with certainty, so no value of `on_bad_rows` loads them.
 """
 
 import gzip
@@ -70,7 +70,7 @@ OTHER_THINGS: dict[str, tuple[str | bytes, list[str]]] = {
 
 # These are named .csv.gz.
 FAULTY_GZIP: dict[str, tuple[str | bytes, list[str]]] = {
-    "plain text that is named .gz": (GOOD, ["not gzip", "or name it .csv"]),
+    "plain text that is named .gz": (GOOD, ["not gzip", "name that ends in .csv"]),
     "gzip cut off in the header": (ZIPPED[:20], ["broken.csv.gz", "ended before", "again"]),
     "gzip cut off at the end": (ZIPPED[:-12], ["broken.csv.gz", "ended before", "to do"]),
     "gzip with a wrong checksum": (

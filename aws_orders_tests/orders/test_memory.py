@@ -1,4 +1,4 @@
-"""Memory: what a feed's size must not do to the process that takes it in."""
+"""Memory: it does not grow with the size of a feed."""
 
 import os
 import subprocess
@@ -19,15 +19,13 @@ from aws_orders.config import Settings
 bucket, feed = sys.argv[1:]
 settings = Settings(bucket=bucket, products_table="", products_feed="", orders_feed=feed)
 intake = receive_orders(SharedS3Resource().get_client(), settings, "_runs/memory/")
-# Not getrusage: its peak counts what the parent had when it forked.
+# Not getrusage: its peak includes the parent's memory at the fork.
 peak = re.search(r"VmHWM:\\s+(\\d+) kB", pathlib.Path("/proc/self/status").read_text())
 print(intake.rows, int(peak[1]) // 1024)
 """
 
 
-def test_a_feed_larger_than_the_memory_allowed_is_taken_in(
-    platform: Platform, tmp_path: Path
-) -> None:
+def test_a_feed_larger_than_the_memory_is_received(platform: Platform, tmp_path: Path) -> None:
     header, *rows = ORDERS_CSV.splitlines(keepends=True)
     block = "".join(rows).encode() * 10_000
     blocks = FEED_MIB * 1024**2 // len(block) + 1

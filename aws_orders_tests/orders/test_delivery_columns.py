@@ -1,9 +1,9 @@
-"""Columns that the contract does not know, whatever their names: not loaded, and reported."""
+"""Columns that the contract does not have are skipped and reported, whatever their names."""
 
 import pytest
 
 from aws_orders.contract import ID, ORDERS, PRODUCTS, Column, Table
-from aws_orders.orders.deliveries import file_columns, stage_columns
+from aws_orders.orders.delivery_columns import file_columns, stage_columns
 from aws_orders.orders.load import load_orders
 from aws_orders.products.products_file import read_products
 from aws_orders_tests.conftest import ORDERS_CSV, PRODUCTS_CSV, Platform
@@ -13,7 +13,7 @@ QUARANTINE = {"on_bad_rows": "quarantine", "max_bad_share": 0.9}
 SYSTEM = ["xmin", "xmax", "cmin", "cmax", "ctid", "oid", "tableoid", "insertxid", "deletexid"]
 LONG = "n" * 63
 
-# By oddity: the unknown columns' names as the file has them, and as they are reported.
+# By case: the names of unknown columns in the file, and as they are reported.
 NAMES: dict[str, tuple[list[str], list[str]]] = {
     "names of 64 to 127 bytes": ([LONG + "a", "é" * 63], [LONG + "a", "é" * 63]),
     "names that differ after 63 bytes": ([LONG + "a", LONG + "b"], [LONG + "a", LONG + "b"]),
@@ -40,7 +40,7 @@ def test_unknown_columns_of_a_delivery_are_skipped_and_reported_by_the_files_nam
     fields = ",".join(f"v{n}" if n % 3 else "" for n in range(len(names)))
     lines = [",".join([HEADER, *names]), *(f"{row},{fields}" for row in ROWS)]
     platform.deliver("odd.csv", "\n".join(lines) + "\n")
-    # The unknown columns stand before the others, too.
+    # The same with the unknown columns first.
     lines = [",".join([*names, HEADER]), *(f"{fields},{row}" for row in ROWS)]
     if not any("no name" in label for label in reported):
         platform.deliver("first.csv", "\n".join(lines) + "\n")
@@ -65,7 +65,7 @@ def test_unknown_columns_of_the_products_feed_are_skipped(name: str) -> None:
     ("column", "reported"),
     [("note", "note"), ("xmin", "xmin"), ("", "(column 8, no name)"), ("é" * 99, "é" * 63)],
 )
-def test_a_row_that_is_rejected_for_an_unknown_column_names_it_as_the_file_does(
+def test_a_row_rejected_for_an_unknown_column_is_reported_with_the_files_name(
     platform: Platform, column: str, reported: str
 ) -> None:
     platform.set_feeds(orders="")
@@ -85,7 +85,7 @@ def test_unknown_columns_are_named_by_their_position() -> None:
     assert file_columns(header)[-2:] == ("a", "(column 11, no name)")
 
 
-def test_the_stages_names_for_unknown_columns_are_never_the_contracts() -> None:
+def test_names_of_unknown_columns_never_collide_with_the_contract() -> None:
     table = Table("t", "id", (Column("ignored_2", ID, ""), Column("_ignored_2", ID, "")))
     columns = stage_columns(("ignored_2", "x", "_ignored_2"), table)
     assert len(set(columns)) == 3
