@@ -40,26 +40,30 @@ ORDERS_CSV = (
 # They start processes, wait, or run jobs for each of many cases: `make check` leaves them out.
 # What they are about in detail, the others touch as well.
 SLOW = {
-    "test_automation.py",
+    "test_aws.py",
     "test_bad_input.py",
     "test_checks.py",
-    "test_cli.py",
+    "test_command.py",
     "test_corpus_deliveries.py",
     "test_crashes.py",
     "test_dagster_instance.py",
     "test_dev.py",
-    "test_doctor.py",
     "test_dynamodb.py",
     "test_ecs_launcher.py",
     "test_feeds.py",
     "test_image.py",
     "test_ledger.py",
+    "test_live.py",
     "test_memory.py",
     "test_model.py",
     "test_permissions.py",
     "test_privacy.py",
     "test_quarantine.py",
-    "test_retries.py",
+    "test_run.py",
+    "test_sensors.py",
+    "test_stack.py",
+    "test_steps.py",
+    "test_warehouse.py",
 }
 
 

@@ -286,7 +286,8 @@ def test_a_table_changed_behind_the_platforms_back_is_noticed_where_asked_for(
 
 
 def test_on_aws_nothing_starts_by_itself_but_in_dev_the_sensors_do() -> None:
-    code = "from aws_orders.automation import *; print({s.default_status.name for s in SENSORS})"
+    module = "from aws_orders.automation.sensors import SENSORS"
+    code = f"{module}; print({{s.default_status.name for s in SENSORS}})"
     assert run_python(code) == "{'STOPPED'}\n"
     assert run_python(code, AWS_ORDERS_SENSORS="running") == "{'RUNNING'}\n"
     (schedule,) = defs.schedules or []

@@ -1,11 +1,10 @@
-"""What is told of failing runs: what is worth a message, what it says, and that it arrives."""
+"""The alert sensor on a real Dagster instance: when it notifies, and what arrives."""
 
 import json
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,126 +13,11 @@ import dagster as dg
 import pytest
 from botocore.exceptions import ClientError
 
-from aws_orders.alerts.message import Message, Place, compose, excerpt
-from aws_orders.alerts.policy import Broken, Cursor, Outcome, read_cursor, weigh
-from aws_orders.alerts.redaction import mask, secrets_in
 from aws_orders.automation.sensors import ended_runs
 from aws_orders.config import Settings
 from aws_orders.errors import DataError
 from aws_orders_tests.conftest import PRODUCTS_CSV, Platform
 from laptop_aws.stack import Stack
-
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-PLACE = Place("shop", "https://dagster.example/")
-
-
-def ended(
-    *refreshed: str, run_id: str = "r1", left: tuple[str, ...] = (), **failed: str
-) -> Outcome:
-    return Outcome(run_id, "refresh_all", NOON, failed, frozenset(refreshed), left)
-
-
-def told(before: dict[str, Broken], run: Outcome, place: Place = PLACE) -> Message:
-    return compose(before, weigh(before, run), run, place)
-
-
-def test_what_fails_stands_as_broken_until_it_is_refreshed_and_its_failures_are_counted() -> None:
-    broken = weigh({}, ended(a="no"))
-    broken = weigh(broken, ended("b", a="no"))
-    assert broken == {"a": Broken(since=NOON, runs=2)}
-    assert weigh(broken, ended("a", "b")) == {}
-
-
-def test_another_assets_success_mends_nothing() -> None:
-    broken = {"a": Broken(since=NOON)}
-    assert weigh(broken, ended("b")) == broken
-
-
-def test_a_failure_says_what_why_where_and_what_was_left() -> None:
-    message = told({}, ended("s3_orders", left=("detailed_orders_csv",), redshift_orders="line 7"))
-    assert message == Message(
-        "FAILED: redshift_orders (shop)",
-        "A run of refresh_all in shop ended at 2026-03-01 12:00:00 UTC.\n\n"
-        "FAILED: redshift_orders\n  line 7\n\n"
-        "Not refreshed for that reason: detailed_orders_csv\n\n"
-        "https://dagster.example/runs/r1\n\n"
-        "Further failures of the same are not told, its recovery is.\n",
-    )
-
-
-def test_a_recovery_says_since_when_and_how_often_it_had_failed() -> None:
-    message = told({"a": Broken(since=NOON, runs=9)}, ended("a"), Place("shop"))
-    assert message == Message(
-        "RECOVERED: a (shop)",
-        "A run of refresh_all in shop ended at 2026-03-01 12:00:00 UTC.\n\n"
-        "RECOVERED: a, broken since 2026-03-01 12:00:00 UTC (failed runs: 9)\n\n"
-        "Run r1\n",
-    )
-
-
-def test_a_run_that_mends_one_asset_and_breaks_others_tells_of_all() -> None:
-    message = told({"a": Broken(since=NOON)} | {"z": Broken(since=NOON)}, ended("a", b="x", c="y"))
-    assert message.subject == "FAILED: b and 1 more (shop)"
-    for part in ("FAILED: b\n  x", "FAILED: c\n  y", "RECOVERED: a,", "as told before: z"):
-        assert part in message.body
-
-
-@pytest.mark.parametrize("name", ["ö" * 300, "a\nb", "x" * 300])
-def test_a_subject_is_short_ascii_on_one_line(name: str) -> None:
-    subject = told({}, ended(**{name: "no"})).subject
-    assert len(subject) < 100
-    assert subject.isascii()
-    assert subject.isprintable()
-
-
-@pytest.mark.parametrize("letters", ["x", "-", "=", "@", "a.", "Aa1-", "a@", "://", "token "])
-def test_a_long_error_is_cut_and_says_so(letters: str) -> None:
-    # Long enough to take minutes by a pattern that takes the square of a line's length.
-    line = letters * (50_000 // len(letters))
-    shown = excerpt("\n".join([line] * 40)).splitlines()
-    assert len(shown) == 16
-    assert max(map(len, shown)) < 310
-    assert shown[-1] == "  (25 more lines)"
-
-
-@pytest.mark.parametrize(
-    ("text", "masked"),
-    [
-        ("orders.csv, line 3: ada.dahl+x@example.org", "orders.csv, line 3: …@…"),
-        ("'o'brien@example.org'", "…@…"),
-        ("customer_email=ada@example.org;", "customer_email=…@…;"),
-        ("https://me:hunter22@host/a.csv", "https://…@…/a.csv"),
-        ("postgres://me:p@ss=w@host:5439/dev", "postgres://…@…/dev"),
-        ("GET /a.csv?X-Amz-Signature=abc123&x=1", "GET /a.csv?X-Amz-Signature=…&x=1"),
-        ("key AKIAIOSFODNN7EXAMPLE is unknown", "key … is unknown"),
-        (
-            "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY1 no",
-            "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY1 no",
-        ),
-        ("wJalrXUtnFEMI/K7MDENG9bPxRfiCYEXAMPLEKEY no", "… no"),
-        ('{"password": "hunter22"}', '{"password": "…"}'),
-        ("PGPASSWORD=hunter22 psql", "PGPASSWORD=… psql"),
-        ("Authorization: Bearer abc.def", "Authorization: Bearer …"),
-        ("it said planted-secret twice: planted-secret", "it said … twice: …"),
-        ("password authentication failed for user", "password authentication failed for user"),
-        ("s3://shop/input/orders/2026/03/01.csv: no column total", None),
-    ],
-)
-def test_addresses_keys_and_passwords_are_masked_and_the_rest_is_not(
-    text: str, masked: str | None
-) -> None:
-    assert mask(text, ["planted-secret"]) == (masked or text)
-
-
-def test_variables_are_secret_by_their_names_and_words_are_no_secrets() -> None:
-    environment = {"REDSHIFT_PASSWORD": "planted-secret", "AWS_SECRET_ACCESS_KEY": "local"}
-    assert secrets_in(environment | {"REDSHIFT_HOST": "warehouse.example"}) == ["planted-secret"]
-
-
-def test_a_cursor_is_read_back_and_somebody_elses_text_is_none() -> None:
-    cursor = Cursor(position=7, broken={"a": Broken(since=NOON)})
-    assert read_cursor(cursor.model_dump_json()) == cursor
-    assert [read_cursor(None), read_cursor("no json"), read_cursor("{}")] == [None] * 3
 
 
 @dataclass
@@ -371,7 +255,7 @@ def test_what_failed_before_the_sensor_was_switched_on_is_no_news(watch: Watch) 
 def test_more_runs_than_a_tick_looks_at_are_all_looked_at(
     watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("aws_orders.run_outcomes.RUNS_A_TICK", 2)
+    monkeypatch.setattr("aws_orders.alerts.outcomes.RUNS_A_TICK", 2)
     for _ in range(3):
         watch.run("other")
     watch.faults["first"] = OSError("gone")

@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 import pytest
 
-from aws_orders_tests.test_cli import (
+from aws_orders_tests.cli.processes import (
     CLI,
     detailed,
     environment_of,

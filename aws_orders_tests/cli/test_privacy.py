@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
+from aws_orders_tests.cli.processes import CLI, environment_of, run, started, wait_for_line
 from aws_orders_tests.conftest import PRODUCTS_CSV
-from aws_orders_tests.test_cli import CLI, environment_of, run, started, wait_for_line
 
 HEADER = "order_id,customer_name,customer_email,product_id,price,quantity,total"
 PLANTED = "planted.address"

@@ -13,8 +13,8 @@ from aws_orders.resources.redshift import statements
 from aws_orders.resources.redshift.schema_evolution import evolve
 from aws_orders.resources.redshift.session import Session
 from aws_orders_tests.conftest import Platform
+from aws_orders_tests.resources.redshift.test_schema_evolution import columns
 from aws_orders_tests.searches import search
-from aws_orders_tests.test_schema_evolution import columns
 
 NAMES = st.sampled_from(["coupon", "note", "channel"])
 CHANGES = st.lists(

