@@ -86,7 +86,7 @@ def told(found: dg.AssetCheckEvaluation) -> str:
 def test_every_check_is_one_that_is_seen_to_fail_here() -> None:
     broken = {*BROKEN_PRODUCTS, *BROKEN_ORDERS, *BROKEN_FILES}
     keys = defs.resolve_asset_graph().asset_check_keys
-    assert {key.name for key in keys} == broken | {"columns_are_as_before", "dynamodb_has_as_many"}
+    assert {key.name for key in keys} == broken | {"columns_are_unchanged", "dynamodb_has_as_many"}
 
 
 def test_where_all_is_well_every_check_passes(platform: Platform) -> None:
@@ -105,7 +105,7 @@ def test_a_check_fails_by_how_many_and_which_rows_and_the_query_finds_them(
     platform.query(statement)
     found = platform.check("redshift_products" if name in BROKEN_PRODUCTS else "redshift_orders")
     check = found[name]
-    assert (check.passed, check.metadata["at fault"].value) == (False, faults)
+    assert (check.passed, check.metadata["violations"].value) == (False, faults)
     assert [word for word in words if word not in told(check)] == []
     (spec,) = [spec for spec in (*PRODUCT_CHECKS, *ORDER_CHECKS) if spec.name == name]
     severity = dg.AssetCheckSeverity.ERROR if spec.blocking else dg.AssetCheckSeverity.WARN
@@ -230,7 +230,7 @@ def test_another_count_than_dynamodbs_is_told_and_nothing_is_replaced(
 
     monkeypatch.setattr(DynamoDBResource, "count", count_while_others_write)
     check = platform.checks("refresh_products")["dynamodb_has_as_many"]
-    assert (check.passed, check.metadata["at fault"].value) == (False, 1)
+    assert (check.passed, check.metadata["violations"].value) == (False, 1)
     assert "Is something else writing to the table?" in told(check)
     assert platform.query("SELECT count(*) FROM products") == [(3,)]
 
@@ -240,7 +240,7 @@ def test_another_count_than_dynamodbs_is_told_and_nothing_is_replaced(
 
 def test_columns_that_appear_or_vanish_between_two_loads_are_told(platform: Platform) -> None:
     platform.set_feeds(orders="")
-    drift = "columns_are_as_before"
+    drift = "columns_are_unchanged"
     platform.deliver("1.csv", ORDERS_CSV)
     assert platform.checks("refresh_orders")[drift].passed
     lines = ORDERS_CSV.splitlines()
@@ -260,5 +260,5 @@ def test_a_column_that_appears_in_the_products_feed_is_told(platform: Platform) 
         .replace("Ostrava\n", "Ostrava,\n")
         .replace("Home,\n", "Home,,\n"),
     )
-    found = platform.checks("refresh_products")["columns_are_as_before"]
+    found = platform.checks("refresh_products")["columns_are_unchanged"]
     assert "Appeared: colour" in told(found)

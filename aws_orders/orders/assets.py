@@ -12,23 +12,24 @@ from aws_orders.contract import ORDERS
 from aws_orders.orders.deliveries import Listing
 from aws_orders.orders.feed import receive_orders
 from aws_orders.orders.load import OrdersLoad, load_orders
-from aws_orders.reporting.lineage import column_lineage, column_sources
-from aws_orders.reporting.metadata import (
+from aws_orders.reporting.asset_defaults import (
     FRESHNESS,
     OWNERS,
     RETRIES,
     TAGS,
     FetchConfig,
     Reports,
-    columns_check,
-    columns_result,
-    displayed,
-    preview_of,
-    preview_of_table,
-    schema,
-    work,
 )
-from aws_orders.reporting.previews import table
+from aws_orders.reporting.column_changes import columns_check, columns_result
+from aws_orders.reporting.column_schema import column_schema
+from aws_orders.reporting.lineage import column_lineage, column_sources
+from aws_orders.reporting.previews import (
+    markdown_metadata,
+    markdown_table,
+    object_preview,
+    table_preview,
+)
+from aws_orders.reporting.steps import timed_step
 from aws_orders.resources.redshift.resource import RedshiftResource
 from aws_orders.resources.s3 import delete_prefix, list_objects
 
@@ -41,7 +42,7 @@ ORDERS_COLUMNS = columns_check("redshift_orders")
     kinds={"s3", "csv"},
     owners=OWNERS,
     tags=TAGS,
-    metadata=schema(ORDERS.columns),
+    metadata=column_schema(ORDERS.columns),
     retry_policy=RETRIES,
     pool="s3_orders",
 )
@@ -53,7 +54,7 @@ def s3_orders(
     Where an orders feed is configured it is brought there first; files that others drop under
     the prefix are deliveries just the same.
     """
-    with work() as watch:
+    with timed_step() as watch:
         client = s3.get_client()
         intake = None
         if settings.orders_feed:
@@ -64,7 +65,9 @@ def s3_orders(
         # Counting the rows of other deliveries would be reading them; the load does that.
         rows = intake.rows if intake and listing.count == 1 else None
         shown = (
-            {"preview": preview_of(client, settings, listing.newest_key)} if listing.count else {}
+            {"preview": object_preview(client, settings, listing.newest_key)}
+            if listing.count
+            else {}
         )
         return dg.MaterializeResult(
             metadata=watch.metadata(
@@ -116,7 +119,7 @@ class OrdersConfig(dg.Config):
     kinds={"redshift"},
     owners=OWNERS,
     tags=TAGS,
-    metadata={**schema(ORDERS.columns), **column_sources("redshift_orders")},
+    metadata={**column_schema(ORDERS.columns), **column_sources("redshift_orders")},
     retry_policy=RETRIES,
     pool="redshift_orders",
     check_specs=[ORDERS_COLUMNS],
@@ -135,7 +138,7 @@ def redshift_orders(
     column is left out and reported. Rows and ledger commit together. A file that was delivered
     again replaces its rows; one that has gone from S3 keeps them.
     """
-    with work() as watch:
+    with timed_step() as watch:
         client, prefix = s3.get_client(), run_prefix(context)
         load = load_orders(
             redshift,
@@ -153,7 +156,7 @@ def redshift_orders(
             **_told(load, settings),
             **columns,
             **column_lineage("redshift_orders"),
-            "preview": preview_of_table(redshift, ORDERS),
+            "preview": table_preview(redshift, ORDERS),
         }
         yield check
         yield dg.MaterializeResult(metadata=watch.metadata(load.rows, details))
@@ -170,7 +173,9 @@ def _told(load: OrdersLoad, settings: Settings) -> dict[str, Any]:
         "planning seconds": round(load.planning_seconds, 3),
         "new deliveries": len(load.changes.new),
         "redelivered": len(load.changes.redelivered),
-        "deliveries loaded": displayed(lambda: table(("delivery", "bytes", "written"), shown)),
+        "deliveries loaded": markdown_metadata(
+            lambda: markdown_table(("delivery", "bytes", "written"), shown)
+        ),
         "COPY statements": len(load.loads),
         "schema changes": dg.MetadataValue.json(load.schema_changes),
         "unknown columns": dg.MetadataValue.json(load.unknown_columns),

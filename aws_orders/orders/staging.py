@@ -22,7 +22,7 @@ from aws_orders.orders.record_counts import check_loaded, check_well_formed, cou
 from aws_orders.orders.rejected_rows import quarantine, rejection
 from aws_orders.resources.objects import StoredObject
 from aws_orders.resources.redshift import statements
-from aws_orders.resources.redshift.errors import LoadRejectedError, RejectedRow, is_passing
+from aws_orders.resources.redshift.errors import LoadRejectedError, RejectedRow, is_transient
 from aws_orders.resources.redshift.resource import RedshiftResource
 from aws_orders.resources.redshift.session import REJECTED_SHOWN, Session
 
@@ -161,7 +161,7 @@ class Staging:
             pass
         except psycopg2.Error as error:
             # Redshift does not say of every damaged file which one it is.
-            if shape.gzip and not is_passing(error):
+            if shape.gzip and not is_transient(error):
                 for stored in members:
                     check_gzip(self.s3, self.settings.uri(stored.key))
             raise

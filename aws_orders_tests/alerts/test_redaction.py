@@ -28,12 +28,12 @@ from aws_orders.alerts.redaction import mask, secrets_in
         ("s3://shop/input/orders/2026/03/01.csv: no column total", None),
     ],
 )
-def test_addresses_keys_and_passwords_are_masked_and_the_rest_is_not(
+def test_addresses_keys_and_passwords_are_masked_and_other_text_is_not(
     text: str, masked: str | None
 ) -> None:
     assert mask(text, ["planted-secret"]) == (masked or text)
 
 
-def test_variables_are_secret_by_their_names_and_words_are_no_secrets() -> None:
+def test_the_names_of_variables_mark_secrets_and_short_values_are_not_secret() -> None:
     environment = {"REDSHIFT_PASSWORD": "planted-secret", "AWS_SECRET_ACCESS_KEY": "local"}
     assert secrets_in(environment | {"REDSHIFT_HOST": "warehouse.example"}) == ["planted-secret"]

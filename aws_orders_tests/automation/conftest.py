@@ -1,4 +1,4 @@
-"""A bucket whose events go to a queue, and the sensor's side of it."""
+"""A bucket whose events arrive in a queue, with the sensor's cursor and runs."""
 
 import json
 import time
@@ -12,8 +12,8 @@ from typing import Any
 import boto3
 import pytest
 
-from aws_orders.automation import s3_events as notifications
-from aws_orders.automation.s3_events import Cursor, Decision, tick
+from aws_orders.automation import s3_events
+from aws_orders.automation.s3_events import QueueCursor, QueueDecision, tick
 from aws_orders.config import ORDERS_PREFIX, Settings
 from laptop_aws.stack import Stack
 
@@ -22,13 +22,13 @@ ACCOUNT, REGION = "000000000000", "us-east-1"
 
 
 @dataclass
-class Watch:
-    """A bucket whose events go to a queue, and the sensor's side: its cursor, its runs."""
+class Queue:
+    """A bucket whose events arrive in a queue, with the sensor's cursor and runs."""
 
     s3: Any
     sqs: Any
     settings: Settings
-    queue: str
+    url: str
     cursor: str | None = None
     now: datetime = NOON
     requested: set[str] = field(default_factory=set)
@@ -45,7 +45,7 @@ class Watch:
         return f"arn:aws:sqs:{REGION}:{ACCOUNT}:{self.bucket}"
 
     def notify(self, **target: Any) -> None:
-        """Let S3 tell of the bucket's objects, by default to the queue itself."""
+        """Let S3 report the bucket's objects, by default to the queue."""
         events = {"Events": ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]}
         targets = target or {"QueueConfigurations": [{"QueueArn": self.arn, **events}]}
         for configuration in targets.values():
@@ -55,12 +55,12 @@ class Watch:
         )
 
     def put(self, name: str = "a.csv", body: bytes = b"x", prefix: str = ORDERS_PREFIX) -> None:
-        with self.told_of():
+        with self.event_arrives():
             self.s3.put_object(Bucket=self.bucket, Key=prefix + name, Body=body)
 
     @contextmanager
-    def told_of(self) -> Iterator[None]:
-        """Wait until the queue has the one message that comes of this; events come late."""
+    def event_arrives(self) -> Iterator[None]:
+        """Wait until the one event of the block has arrived in the queue; events are delayed."""
         count = self.left + 1
         yield
         if not self.mute:
@@ -74,30 +74,30 @@ class Watch:
             time.sleep(0.002)
 
     def lose_events(self) -> None:
-        """Let S3 tell of nothing any more."""
+        """Let S3 report no more events."""
         self.s3.put_bucket_notification_configuration(
             Bucket=self.bucket, NotificationConfiguration={}
         )
         self.mute = True
 
     def send(self, body: Any) -> None:
-        """Put a message into the queue by hand."""
+        """Send a message to the queue."""
         text = body if isinstance(body, str) else json.dumps(body)
-        self.sqs.send_message(QueueUrl=self.queue, MessageBody=text)
+        self.sqs.send_message(QueueUrl=self.url, MessageBody=text)
 
-    def look(self) -> Decision:
+    def lost_tick(self) -> QueueDecision:
         """Evaluate a tick whose outcome is lost: no run, no cursor."""
         decision = tick(
             self.sqs,
             self.s3,
             self.settings,
-            self.queue,
+            self.url,
             self.cursor,
             self.now,
             self.requested.__contains__,
             self.warnings.append,
         )
-        self.receipts.update(Cursor.model_validate_json(decision.cursor).receipts)
+        self.receipts.update(QueueCursor.model_validate_json(decision.cursor).receipts)
         return decision
 
     def tick(self, *, dies: bool = False) -> str | None:
@@ -106,19 +106,19 @@ class Watch:
         Args:
             dies: Whether the daemon dies before it makes the run.
         """
-        decision = self.look()
+        decision = self.lost_tick()
         self.cursor = decision.cursor
         if decision.run_key and not dies:
             self.requested.add(decision.run_key)
         return decision.run_key
 
     def show_again(self) -> None:
-        """End the visibility timeout of all that was taken up, rather than wait for it."""
+        """Make all received messages visible again, without waiting for the timeout."""
         for receipt in self.receipts:
-            # Invalid where the message is deleted, or taken up again.
+            # Invalid if the message was deleted or received again.
             with suppress(self.sqs.exceptions.ReceiptHandleIsInvalid):
                 self.sqs.change_message_visibility(
-                    QueueUrl=self.queue, ReceiptHandle=receipt, VisibilityTimeout=0
+                    QueueUrl=self.url, ReceiptHandle=receipt, VisibilityTimeout=0
                 )
         self.receipts.clear()
 
@@ -126,38 +126,38 @@ class Watch:
     def left(self) -> int:
         """How many messages the queue holds, whether visible or not."""
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        answer = self.sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=names)
+        answer = self.sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=names)
         return sum(map(int, answer["Attributes"].values()))
 
 
 @pytest.fixture(scope="module")
 def clients(stack: Stack) -> Iterator[tuple[Any, Any]]:
-    """Return clients of S3 and SQS: they are slow to make."""
+    """Return clients of S3 and SQS, which are slow to create."""
     with closing(boto3.client("s3")) as s3, closing(boto3.client("sqs")) as sqs:
         yield s3, sqs
 
 
 @contextmanager
-def watching(clients: tuple[Any, Any]) -> Iterator[Watch]:
+def new_queue(clients: tuple[Any, Any]) -> Iterator[Queue]:
     s3, sqs = clients
     name = f"t{uuid.uuid4().hex[:12]}"
     s3.create_bucket(Bucket=name)
     queue = sqs.create_queue(QueueName=name)["QueueUrl"]
-    yield Watch(s3, sqs, Settings(bucket=name, products_table=name, products_feed=""), queue)
+    yield Queue(s3, sqs, Settings(bucket=name, products_table=name, products_feed=""), queue)
     sqs.delete_queue(QueueUrl=queue)
 
 
 @pytest.fixture
-def watch(clients: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
-    """Return a watched bucket without deliveries, today's listing done, the test event read."""
-    # One server on the laptop: it need not be asked twice.
-    monkeypatch.setattr(notifications, "WAIT_SECONDS", 0)
-    with watching(clients) as watch:
-        watch.notify()
-        assert watch.left == 1  # the test event
-        assert watch.tick() is None
-        assert watch.left == 0
-        yield watch
+def queue(clients: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
+    """Return an empty bucket with its queue, after the tick that reads S3's test event."""
+    # The laptop's SQS is one server, which needs no long polling.
+    monkeypatch.setattr(s3_events, "WAIT_SECONDS", 0)
+    with new_queue(clients) as queue:
+        queue.notify()
+        assert queue.left == 1  # the test event
+        assert queue.tick() is None
+        assert queue.left == 0
+        yield queue
 
 
 def replaced(old: Settings, **changes: Any) -> Settings:

@@ -11,7 +11,6 @@ from typing import Any
 import boto3
 import dagster as dg
 import pytest
-from botocore.exceptions import ClientError
 
 from aws_orders.automation.sensors import ended_runs
 from aws_orders.config import Settings
@@ -21,7 +20,7 @@ from laptop_aws.stack import Stack
 
 
 @dataclass
-class Watch:
+class AlertSensor:
     """The sensor on a Dagster instance, and a queue that is subscribed to its topic."""
 
     instance: dg.DagsterInstance
@@ -32,7 +31,7 @@ class Watch:
     faults: dict[str, Exception | None] = field(default_factory=dict)
 
     def tick(self, topic: str | None = None) -> str | None:
-        """Evaluate the sensor once, as the daemon does; return the reason that it gives."""
+        """Evaluate the sensor once, like the daemon; return its skip reason."""
         settings = Settings(
             bucket="shop",
             products_table="",
@@ -76,8 +75,8 @@ class Watch:
         result = job.execute_in_process(quiet, instance=self.instance, raise_on_error=False)
         return result.run_id
 
-    def mails(self) -> list[tuple[str, str]]:
-        """Take what has arrived: subjects and bodies."""
+    def notifications(self) -> list[tuple[str, str]]:
+        """Receive and delete what has arrived; return subjects and bodies."""
         answer = self.sqs.receive_message(
             QueueUrl=self.queue, MaxNumberOfMessages=10, WaitTimeSeconds=0
         )
@@ -90,7 +89,7 @@ class Watch:
 
 
 @pytest.fixture
-def watch(stack: Stack) -> Iterator[Watch]:
+def alerts(stack: Stack) -> Iterator[AlertSensor]:
     name = f"t{uuid.uuid4().hex[:12]}"
     with ExitStack() as open_until_then:
         enter = open_until_then.enter_context
@@ -99,181 +98,183 @@ def watch(stack: Stack) -> Iterator[Watch]:
         about = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])
         topic = sns.create_topic(Name=name)["TopicArn"]
         sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=about["Attributes"]["QueueArn"])
-        watch = Watch(enter(dg.DagsterInstance.ephemeral()), sqs, queue, topic)
-        watch.tick()
-        yield watch
+        alerts = AlertSensor(enter(dg.DagsterInstance.ephemeral()), sqs, queue, topic)
+        alerts.tick()
+        yield alerts
 
 
-def test_without_a_topic_the_sensor_says_so_and_nothing_more(watch: Watch) -> None:
-    before = watch.cursor
-    assert watch.tick(topic="") == "No topic is configured (AWS_ORDERS_ALERTS_TOPIC)."
-    assert watch.cursor == before
+def test_without_a_topic_the_sensor_skips_with_a_reason(alerts: AlertSensor) -> None:
+    before = alerts.cursor
+    assert alerts.tick(topic="") == "No topic is configured (AWS_ORDERS_ALERTS_TOPIC)."
+    assert alerts.cursor == before
 
 
-def test_a_failing_run_is_told_once_and_its_recovery_once(watch: Watch) -> None:
-    watch.faults["first"] = ValueError("no such key for ada@example.org")
-    run_id = watch.run()
-    assert watch.tick() == "Told: FAILED: first (shop)"
-    ((subject, body),) = watch.mails()
+def test_a_failure_is_reported_once_and_its_recovery_once(alerts: AlertSensor) -> None:
+    alerts.faults["first"] = ValueError("no such key for ada@example.org")
+    run_id = alerts.run()
+    assert alerts.tick() == "Notified: FAILED: first (shop)"
+    ((subject, body),) = alerts.notifications()
     assert subject == "FAILED: first (shop)"
     assert "  ValueError: no such key for …@…\n" in body
-    assert "Not refreshed for that reason: second\n" in body
+    assert "Not refreshed because of this: second\n" in body
     assert f"http://ui/runs/{run_id}\n" in body
     for _ in range(3):
-        watch.run()
-        watch.tick()
-    assert watch.mails() == []
-    watch.faults.clear()
-    watch.run("other")
-    watch.tick()
-    assert watch.mails() == []
-    watch.run()
-    watch.tick()
-    ((subject, body),) = watch.mails()
+        alerts.run()
+        alerts.tick()
+    assert alerts.notifications() == []
+    alerts.faults.clear()
+    alerts.run("other")
+    alerts.tick()
+    assert alerts.notifications() == []
+    alerts.run()
+    alerts.tick()
+    ((subject, body),) = alerts.notifications()
     assert subject == "RECOVERED: first (shop)"
-    assert "(failed runs: 4)" in body
-    watch.run()
-    watch.tick()
-    assert watch.mails() == []
+    assert "in 4 runs)" in body
+    alerts.run()
+    alerts.tick()
+    assert alerts.notifications() == []
 
 
-def test_a_failed_blocking_check_is_told_for_its_asset_with_what_it_found(watch: Watch) -> None:
-    watch.run(complete=False)
-    watch.tick()
-    ((subject, body),) = watch.mails()
+def test_a_failed_blocking_check_is_reported_for_its_asset_with_its_description(
+    alerts: AlertSensor,
+) -> None:
+    alerts.run(complete=False)
+    alerts.tick()
+    ((subject, body),) = alerts.notifications()
     assert subject == "FAILED: first (shop)"
     assert "  The blocking check complete failed: 2 rows of …@… lack\n" in body
-    assert "Not refreshed for that reason: second\n" in body
-    watch.run(complete=False)
-    watch.tick()
-    assert watch.mails() == []
-    watch.run()
-    watch.tick()
-    assert [subject for subject, _ in watch.mails()] == ["RECOVERED: first (shop)"]
+    assert "Not refreshed because of this: second\n" in body
+    alerts.run(complete=False)
+    alerts.tick()
+    assert alerts.notifications() == []
+    alerts.run()
+    alerts.tick()
+    assert [subject for subject, _ in alerts.notifications()] == ["RECOVERED: first (shop)"]
 
 
-def test_a_run_that_was_killed_is_told_for_the_assets_that_it_did_not_come_to(
-    watch: Watch,
+def test_a_killed_run_is_reported_for_the_assets_that_it_did_not_reach(
+    alerts: AlertSensor,
 ) -> None:
     defs = dg.Definitions(
         assets=[dg.AssetsDefinition.from_op(dg.op(name="first")(lambda: None))],
         jobs=[dg.define_asset_job("refresh", "*")],
     )
-    run = watch.instance.create_run_for_job(defs.resolve_job_def("refresh"))
-    watch.instance.report_run_failed(run, "The run's process is gone.")
-    watch.tick()
-    ((subject, body),) = watch.mails()
+    run = alerts.instance.create_run_for_job(defs.resolve_job_def("refresh"))
+    alerts.instance.report_run_failed(run, "The run's process is gone.")
+    alerts.tick()
+    ((subject, body),) = alerts.notifications()
     assert subject == "FAILED: first (shop)"
     assert "  The run's process is gone.\n" in body
-    watch.run()
-    watch.tick()
-    assert [subject for subject, _ in watch.mails()] == ["RECOVERED: first (shop)"]
+    alerts.run()
+    alerts.tick()
+    assert [subject for subject, _ in alerts.notifications()] == ["RECOVERED: first (shop)"]
 
 
-def test_a_job_without_assets_fails_and_recovers_by_its_own_name(watch: Watch) -> None:
+def test_a_job_without_assets_is_reported_by_its_name(alerts: AlertSensor) -> None:
     @dg.op
     def step() -> None:
-        if fault := watch.faults.get("step"):
+        if fault := alerts.faults.get("step"):
             raise fault
 
     @dg.job(logger_defs={})
     def tidy() -> None:
         step()
 
-    for watch.faults["step"] in (OSError("full"), None):
-        tidy.execute_in_process(instance=watch.instance, raise_on_error=False)
-        watch.tick()
-    subjects = [subject for subject, _ in watch.mails()]
+    for alerts.faults["step"] in (OSError("full"), None):
+        tidy.execute_in_process(instance=alerts.instance, raise_on_error=False)
+        alerts.tick()
+    subjects = [subject for subject, _ in alerts.notifications()]
     assert subjects == ["FAILED: job tidy (shop)", "RECOVERED: job tidy (shop)"]
 
 
-def test_several_messages_are_told_one_a_tick_and_in_order(watch: Watch) -> None:
-    watch.faults["first"] = watch.faults["other"] = OSError("gone")
-    watch.run("other")
-    watch.run("first")
-    watch.faults.clear()
-    watch.run()
+def test_several_notifications_are_sent_one_per_tick_and_in_order(alerts: AlertSensor) -> None:
+    alerts.faults["first"] = alerts.faults["other"] = OSError("unavailable")
+    alerts.run("other")
+    alerts.run("first")
+    alerts.faults.clear()
+    alerts.run()
     for _ in range(5):
-        watch.tick()
-    assert [subject for subject, _ in watch.mails()] == [
+        alerts.tick()
+    assert [subject for subject, _ in alerts.notifications()] == [
         "FAILED: other (shop)",
         "FAILED: first (shop)",
         "RECOVERED: first and 1 more (shop)",
     ]
 
 
-def test_a_topic_that_cannot_be_reached_fails_the_tick_and_the_next_one_tells(
-    watch: Watch,
+def test_a_topic_that_cannot_be_reached_fails_the_tick_and_the_next_tick_notifies(
+    alerts: AlertSensor,
 ) -> None:
-    watch.faults["first"] = OSError("gone")
-    watch.run()
-    before = watch.cursor
+    alerts.faults["first"] = OSError("unavailable")
+    alerts.run()
+    before = alerts.cursor
     for _ in range(2):
-        with pytest.raises(ClientError, match="NotFound"):
-            watch.tick(topic=f"{watch.topic}-gone")
+        with pytest.raises(DataError, match="NotFound"):
+            alerts.tick(topic=f"{alerts.topic}-gone")
     with pytest.raises(DataError, match="the ARN of an SNS topic"):
-        watch.tick(topic="https://sqs.example/queue")
-    assert watch.cursor == before
-    watch.tick()
-    assert [subject for subject, _ in watch.mails()] == ["FAILED: first (shop)"]
+        alerts.tick(topic="https://sqs.example/queue")
+    assert alerts.cursor == before
+    alerts.tick()
+    assert [subject for subject, _ in alerts.notifications()] == ["FAILED: first (shop)"]
 
 
-def test_a_daemon_that_starts_again_tells_what_failed_meanwhile_and_nothing_twice(
-    watch: Watch, tmp_path: Path
+def test_a_restarted_daemon_reports_what_failed_meanwhile_and_nothing_twice(
+    alerts: AlertSensor, tmp_path: Path
 ) -> None:
     def instance() -> dg.DagsterInstance:
         return dg.DagsterInstance.local_temp(str(tmp_path))
 
-    with instance() as watch.instance:
-        watch.cursor = None
-        watch.tick()
-        watch.faults["first"] = OSError("gone")
-        watch.run()
-        watch.tick()
-        watch.run()
-        watch.faults["other"] = OSError("gone, too")
-        watch.run("other")
-    with instance() as watch.instance:
+    with instance() as alerts.instance:
+        alerts.cursor = None
+        alerts.tick()
+        alerts.faults["first"] = OSError("unavailable")
+        alerts.run()
+        alerts.tick()
+        alerts.run()
+        alerts.faults["other"] = OSError("unavailable, too")
+        alerts.run("other")
+    with instance() as alerts.instance:
         for _ in range(3):
-            watch.tick()
-    subjects = [subject for subject, _ in watch.mails()]
+            alerts.tick()
+    subjects = [subject for subject, _ in alerts.notifications()]
     assert subjects == ["FAILED: first (shop)", "FAILED: other (shop)"]
 
 
-def test_what_failed_before_the_sensor_was_switched_on_is_no_news(watch: Watch) -> None:
-    watch.faults["first"] = OSError("gone")
-    watch.run()
-    watch.cursor = None
-    assert watch.tick() == "Watching from now on."
-    watch.tick()
-    assert watch.mails() == []
-    watch.run()
-    watch.tick()
-    assert [subject for subject, _ in watch.mails()] == ["FAILED: first (shop)"]
+def test_failures_before_the_sensor_was_started_are_not_reported(alerts: AlertSensor) -> None:
+    alerts.faults["first"] = OSError("unavailable")
+    alerts.run()
+    alerts.cursor = None
+    assert alerts.tick() == "The sensor reports runs that end from now on."
+    alerts.tick()
+    assert alerts.notifications() == []
+    alerts.run()
+    alerts.tick()
+    assert [subject for subject, _ in alerts.notifications()] == ["FAILED: first (shop)"]
 
 
-def test_more_runs_than_a_tick_looks_at_are_all_looked_at(
-    watch: Watch, monkeypatch: pytest.MonkeyPatch
+def test_more_runs_than_one_tick_reads_are_all_read(
+    alerts: AlertSensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("aws_orders.alerts.outcomes.RUNS_A_TICK", 2)
     for _ in range(3):
-        watch.run("other")
-    watch.faults["first"] = OSError("gone")
-    watch.run("first")
-    watch.tick()
-    assert watch.mails() == []
-    watch.tick()
-    assert [subject for subject, _ in watch.mails()] == ["FAILED: first (shop)"]
+        alerts.run("other")
+    alerts.faults["first"] = OSError("unavailable")
+    alerts.run("first")
+    alerts.tick()
+    assert alerts.notifications() == []
+    alerts.tick()
+    assert [subject for subject, _ in alerts.notifications()] == ["FAILED: first (shop)"]
 
 
-def test_a_broken_delivery_is_told_with_the_errors_own_words(
-    watch: Watch, platform: Platform
+def test_a_faulty_feed_is_reported_with_the_text_of_its_error(
+    alerts: AlertSensor, platform: Platform
 ) -> None:
-    watch.instance = platform.instance
+    alerts.instance = platform.instance
     platform.feed("products", PRODUCTS_CSV + "2,Twice,Outdoor,Ostrava\n")
     platform.fault("refresh_products")
-    watch.tick()
-    ((subject, body),) = watch.mails()
+    alerts.tick()
+    ((subject, body),) = alerts.notifications()
     assert subject == "FAILED: raw_products_csv (shop)"
     assert "    to do:    " in body
-    assert "Not refreshed for that reason: detailed_orders_csv, dynamodb_products" in body
+    assert "Not refreshed because of this: detailed_orders_csv, dynamodb_products" in body

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aws_orders.automation.s3_events import Arrival, parse
+from aws_orders.automation.event_messages import Arrival, parse
 from aws_orders.config import ORDERS_PREFIX
 
 
@@ -28,7 +28,7 @@ EVENTBRIDGE = {
 }
 
 
-def test_eventbridge_tells_of_keys_as_they_are() -> None:
+def test_keys_in_eventbridges_events_are_not_decoded() -> None:
     found = [Arrival("input/orders/a+b%20.csv", "e", "1")]
     assert parse(json.dumps(EVENTBRIDGE), "b") == found
     wrapped = {"Type": "Notification", "Message": json.dumps(EVENTBRIDGE)}
@@ -37,11 +37,11 @@ def test_eventbridge_tells_of_keys_as_they_are() -> None:
     assert parse(json.dumps({**EVENTBRIDGE, "detail-type": "Object Deleted"}), "b") == []
 
 
-def test_a_message_may_tell_of_several_deliveries_and_leave_sizes_out() -> None:
+def test_a_message_may_report_several_deliveries_without_sizes() -> None:
     records = [*event("input/orders/a.csv")["Records"], *event("input/orders/b.csv")["Records"]]
     removed = event("input/orders/c.csv", name="ObjectRemoved:Delete")["Records"]
-    told = parse(json.dumps({"Records": records + removed}), "b")
-    assert told == [Arrival(f"input/orders/{name}.csv", "e", "1") for name in "ab"]
+    arrivals = parse(json.dumps({"Records": records + removed}), "b")
+    assert arrivals == [Arrival(f"input/orders/{name}.csv", "e", "1") for name in "ab"]
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_a_message_may_tell_of_several_deliveries_and_leave_sizes_out() -> None:
         '{"Records": [null, ' + json.dumps(event("input/orders/a.csv")["Records"][0]) + "]}",
     ],
 )
-def test_what_is_no_event_is_unknown(body: str) -> None:
+def test_other_texts_are_not_events(body: str) -> None:
     assert parse(body, "b") is None
 
 
@@ -76,7 +76,7 @@ JSON = st.recursive(
 
 
 def nearly(template: Any) -> st.SearchStrategy[Any]:
-    """Return a strategy of what looks like `template`, but for a part here and there."""
+    """Return a strategy of values that differ from `template` in some parts."""
     same: st.SearchStrategy[Any] = st.just(template)
     if isinstance(template, dict):
         same = st.fixed_dictionaries({}, optional={k: nearly(v) for k, v in template.items()})
@@ -91,7 +91,7 @@ def nearly(template: Any) -> st.SearchStrategy[Any]:
     | nearly(event("input/orders/%ff+%.csv", size=1)).map(json.dumps)
     | nearly(EVENTBRIDGE).map(json.dumps)
 )
-def test_parse_never_raises_and_what_it_finds_makes_a_run_key(body: str) -> None:
+def test_parse_never_raises_and_returns_texts_for_a_run_key(body: str) -> None:
     for text in (body, json.dumps({"Type": "Notification", "Message": body})):
         for arrival in parse(text, "b") or ():
             assert arrival.key.startswith(ORDERS_PREFIX)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
-from aws_orders.automation import s3_events as notifications
-from aws_orders_tests.automation.conftest import watching
+from aws_orders.automation import s3_events
+from aws_orders_tests.automation.conftest import new_queue
 from aws_orders_tests.searches import search
 
 PUT, TICK, DIES, CRASH, AGAIN = "put", "tick", "dies", "crash", "again"
@@ -20,37 +20,37 @@ PUT, TICK, DIES, CRASH, AGAIN = "put", "tick", "dies", "crash", "again"
     )
 )
 @search(25, list(HealthCheck))
-def test_whatever_dies_when_each_delivery_is_followed_by_a_run(
+def test_every_delivery_is_followed_by_a_run_whatever_fails_in_between(
     clients: tuple[Any, Any], actions: list[tuple[str, int]]
 ) -> None:
-    """Runs load what lies there when they are made: the end state must have been loaded."""
-    with pytest.MonkeyPatch.context() as patch, watching(clients) as watch:
-        patch.setattr(notifications, "WAIT_SECONDS", 0)
-        watch.notify()
-        watch.tick()
+    """Runs load the deliveries that exist when they start: all final ones must be loaded."""
+    with pytest.MonkeyPatch.context() as patch, new_queue(clients) as queue:
+        patch.setattr(s3_events, "WAIT_SECONDS", 0)
+        queue.notify()
+        queue.tick()
         there: dict[str, int] = {}
         loaded: dict[str, int] = {}
 
         def run(key: str | None) -> None:
-            if key and key not in watch.requested:
-                watch.requested.add(key)
+            if key and key not in queue.requested:
+                queue.requested.add(key)
                 loaded.update(there)
 
         for step, (action, number) in enumerate(actions):
             match action:
                 case "put":
                     there[f"{number}.csv"] = step
-                    watch.put(f"{number}.csv", str(step % 2).encode())
+                    queue.put(f"{number}.csv", str(step % 2).encode())
                 case "tick" | "dies":
-                    key = watch.tick(dies=True)
+                    key = queue.tick(dies=True)
                     run(key if action == TICK else None)
                 case "crash":
-                    watch.look()
+                    queue.lost_tick()
                 case "again":
-                    watch.show_again()
-        watch.show_again()
-        run(watch.tick(dies=True))
-        run(watch.tick(dies=True))
+                    queue.show_again()
+        queue.show_again()
+        run(queue.tick(dies=True))
+        run(queue.tick(dies=True))
         assert loaded == there
-        assert watch.left == 0
-        assert watch.warnings == []
+        assert queue.left == 0
+        assert queue.warnings == []

@@ -1,4 +1,4 @@
-"""Sensors and the schedule: what sets a run off, what does not, and what a failed look does."""
+"""Sensors and the schedule: what starts a run, what does not, and what fails a tick."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import boto3
 import dagster as dg
 import pytest
 
-from aws_orders.automation import arrivals
+from aws_orders.automation import feed_changes
 from aws_orders.automation.sensors import orders_landed, orders_queued, products_changed
 from aws_orders.config import Settings
 from aws_orders.definitions import defs
@@ -25,13 +25,13 @@ from laptop_aws.stack import Stack
 
 @dg.job(logger_defs={})
 def nothing() -> None:
-    """Stand for a run that the daemon made of a request."""
+    """Stand for a run that the daemon creates for a request."""
 
 
-def look(
+def evaluate(
     platform: Platform, sensor: dg.SensorDefinition, cursor: str | None = None
 ) -> tuple[str | None, str | None]:
-    """Evaluate a sensor once; return the run key that it asks for, and its cursor then."""
+    """Evaluate a sensor once; return the run key that it requests, and its new cursor."""
     resources: dict[str, Any] = {"settings": platform.settings, "s3": SharedS3Resource()}
     if sensor is products_changed:
         resources["dynamodb"] = platform.dynamodb
@@ -42,72 +42,72 @@ def look(
     return (keys[0] if keys else None), data.cursor
 
 
-def test_no_delivery_sets_nothing_off(platform: Platform) -> None:
-    assert look(platform, orders_landed) == (None, None)
+def test_without_deliveries_no_run_starts(platform: Platform) -> None:
+    assert evaluate(platform, orders_landed) == (None, None)
 
 
-def test_a_delivery_sets_one_run_off_and_then_no_more(platform: Platform) -> None:
+def test_a_delivery_starts_exactly_one_run(platform: Platform) -> None:
     platform.deliver("a.csv", ORDERS_CSV)
-    key, cursor = look(platform, orders_landed)
+    key, cursor = evaluate(platform, orders_landed)
     assert key
-    assert look(platform, orders_landed, cursor) == (None, cursor)
+    assert evaluate(platform, orders_landed, cursor) == (None, cursor)
 
 
-def test_a_redelivery_and_a_deletion_are_noticed(platform: Platform) -> None:
+def test_a_redelivery_and_a_deletion_start_runs(platform: Platform) -> None:
     seen = []
     platform.deliver("a.csv", ORDERS_CSV)
-    seen.append(look(platform, orders_landed))
+    seen.append(evaluate(platform, orders_landed))
     platform.deliver("a.csv", ORDERS_CSV.replace("Ada", "Zoe"))
-    seen.append(look(platform, orders_landed, seen[-1][1]))
+    seen.append(evaluate(platform, orders_landed, seen[-1][1]))
     platform.deliver("b.csv", ORDERS_CSV)
-    seen.append(look(platform, orders_landed, seen[-1][1]))
+    seen.append(evaluate(platform, orders_landed, seen[-1][1]))
     platform.s3.delete_object(Bucket=platform.bucket, Key="input/orders/b.csv")
     platform.deliver("c.csv", ORDERS_CSV)
-    seen.append(look(platform, orders_landed, seen[-1][1]))
+    seen.append(evaluate(platform, orders_landed, seen[-1][1]))
     keys = [key for key, _ in seen]
     assert None not in keys
     assert len(set(keys)) == 4
 
 
-def test_many_files_of_the_same_second_are_one_run_and_none_is_missed(platform: Platform) -> None:
+def test_many_files_of_the_same_second_start_one_run_and_none_is_missed(platform: Platform) -> None:
     for number in range(10):
         platform.deliver(f"{number}.csv", ORDERS_CSV)
-    _, cursor = look(platform, orders_landed)
+    _, cursor = evaluate(platform, orders_landed)
     platform.deliver("0 earlier in the alphabet.csv", ORDERS_CSV)
-    assert look(platform, orders_landed, cursor)[0]
+    assert evaluate(platform, orders_landed, cursor)[0]
 
 
-def test_a_daemon_that_dies_before_it_stores_the_cursor_asks_for_the_same_run(
+def test_a_daemon_that_dies_before_it_stores_the_cursor_requests_the_same_run(
     platform: Platform,
 ) -> None:
     platform.deliver("a.csv", ORDERS_CSV)
-    assert look(platform, orders_landed, None) == look(platform, orders_landed, None)
+    assert evaluate(platform, orders_landed, None) == evaluate(platform, orders_landed, None)
 
 
-def test_the_platforms_own_feed_sets_nothing_off(platform: Platform) -> None:
+def test_the_configured_feed_starts_no_run(platform: Platform) -> None:
     platform.refresh()
-    assert look(platform, orders_landed) == (None, None)
+    assert evaluate(platform, orders_landed) == (None, None)
 
 
 def test_a_listing_that_cannot_be_read_fails_the_tick(platform: Platform) -> None:
     platform.settings = Settings(bucket="nowhere", products_table="", products_feed="")
     with pytest.raises(DataError, match=r"s3://nowhere/.*The bucket does not exist"):
-        look(platform, orders_landed, "a cursor")
+        evaluate(platform, orders_landed, "a cursor")
 
 
 def test_the_cursor_does_not_grow_with_the_listing(platform: Platform) -> None:
     for number in range(30):
         platform.deliver(f"{number}.csv", ORDERS_CSV)
-    _, cursor = look(platform, orders_landed)
+    _, cursor = evaluate(platform, orders_landed)
     assert cursor
     assert len(cursor) == 64
 
 
-def test_without_a_queue_orders_queued_says_so_and_asks_for_nothing(platform: Platform) -> None:
-    assert look(platform, orders_queued) == (None, None)
+def test_without_a_queue_orders_queued_requests_no_run(platform: Platform) -> None:
+    assert evaluate(platform, orders_queued) == (None, None)
 
 
-def test_a_message_sets_a_run_off_and_is_deleted_once_that_run_exists(
+def test_a_message_starts_a_run_and_is_deleted_when_that_run_exists(
     platform: Platform, stack: Stack
 ) -> None:
     with closing(boto3.client("sqs")) as sqs:
@@ -115,9 +115,9 @@ def test_a_message_sets_a_run_off_and_is_deleted_once_that_run_exists(
         platform.change_settings(orders_queue=url)
         about = {"bucket": {"name": platform.bucket}, "object": {"key": "input/orders/a%2Bb.csv"}}
         event = {"Records": [{"eventName": "ObjectCreated:Put", "s3": about}]}
-        _, listed = look(platform, orders_queued)
+        _, listed = evaluate(platform, orders_queued)
         sqs.send_message(QueueUrl=url, MessageBody=json.dumps(event))
-        key, cursor = look(platform, orders_queued, listed)
+        key, cursor = evaluate(platform, orders_queued, listed)
         assert key
 
         def in_flight() -> str:
@@ -127,32 +127,32 @@ def test_a_message_sets_a_run_off_and_is_deleted_once_that_run_exists(
 
         assert in_flight() == "1"
         nothing.execute_in_process(instance=platform.instance, tags={"dagster/run_key": key})
-        assert look(platform, orders_queued, cursor)[0] is None
+        assert evaluate(platform, orders_queued, cursor)[0] is None
         assert in_flight() == "0"
 
 
-def test_products_are_left_alone_until_they_were_refreshed_once(platform: Platform) -> None:
-    assert look(platform, products_changed)[0] is None
+def test_products_start_no_run_before_their_first_refresh(platform: Platform) -> None:
+    assert evaluate(platform, products_changed)[0] is None
 
 
-def test_a_changed_products_feed_sets_a_run_off_until_it_was_fetched(platform: Platform) -> None:
+def test_a_changed_products_feed_starts_runs_until_it_is_fetched(platform: Platform) -> None:
     platform.refresh("refresh_products")
-    assert look(platform, products_changed)[0] is None
+    assert evaluate(platform, products_changed)[0] is None
     platform.feed("products", PRODUCTS_CSV.replace("Tent", "Tarp"))
-    first = look(platform, products_changed)[0]
+    first = evaluate(platform, products_changed)[0]
     assert first
-    assert look(platform, products_changed)[0] == first
+    assert evaluate(platform, products_changed)[0] == first
     platform.refresh("refresh_products")
-    assert look(platform, products_changed)[0] is None
+    assert evaluate(platform, products_changed)[0] is None
 
 
-def test_a_feed_that_turns_back_to_what_it_was_sets_a_run_off_again(
+def test_a_feed_that_returns_to_earlier_content_starts_a_run(
     platform: Platform, tmp_path: Path
 ) -> None:
     def edition(name: str, second: int) -> str | None:
         platform.feed("products", PRODUCTS_CSV.replace("Tent", name))
         os.utime(tmp_path / "products.csv", (second, second))
-        key = look(platform, products_changed)[0]
+        key = evaluate(platform, products_changed)[0]
         platform.refresh("refresh_products")
         return key
 
@@ -165,7 +165,7 @@ def test_a_products_feed_that_cannot_be_read_fails_the_tick(platform: Platform) 
     platform.refresh("refresh_products")
     platform.set_feeds(products="/nowhere/products.csv")
     with pytest.raises(DataError, match="No such file"):
-        look(platform, products_changed)
+        evaluate(platform, products_changed)
 
 
 NOW = "Last-Modified: Fri, 27 Nov 2026 10:00:0{} GMT"
@@ -187,7 +187,7 @@ def test_a_feed_whose_date_is_always_now_starts_no_run_and_is_not_hashed_at_each
     cursor: str | None = None
     for second in range(1, 9):
         site.page("/p.csv", body, NOW.format(second))
-        key, cursor = look(platform, products_changed, cursor)
+        key, cursor = evaluate(platform, products_changed, cursor)
         assert key is None
     assert site.count("GET") == 1
 
@@ -201,12 +201,12 @@ def test_changed_bytes_start_a_run_and_the_same_bytes_none(
     platform.set_feeds(products=site.page("/p.csv", PRODUCTS_CSV.encode(), NOW.format(1)))
     platform.refresh("refresh_products")
     site.page("/p.csv", PRODUCTS_CSV.encode(), *headers)
-    assert look(platform, products_changed)[0] is None
+    assert evaluate(platform, products_changed)[0] is None
     site.page("/p.csv", PRODUCTS_CSV.replace("Tent", "Tarp").encode(), *headers)
-    key, cursor = look(platform, products_changed)
+    key, cursor = evaluate(platform, products_changed)
     assert key
     platform.refresh("refresh_products")
-    assert look(platform, products_changed, cursor)[0] is None
+    assert evaluate(platform, products_changed, cursor)[0] is None
 
 
 def test_a_pending_run_is_requested_under_one_key(platform: Platform, site: servers.Site) -> None:
@@ -214,12 +214,12 @@ def test_a_pending_run_is_requested_under_one_key(platform: Platform, site: serv
     platform.refresh("refresh_products")
     changed = PRODUCTS_CSV.replace("Tent", "Tarp").encode()
     site.page("/p.csv", changed, NOW.format(2))
-    key, cursor = look(platform, products_changed)
+    key, cursor = evaluate(platform, products_changed)
     assert key
     site.asked.clear()
-    assert look(platform, products_changed, cursor)[0] == key
+    assert evaluate(platform, products_changed, cursor)[0] == key
     assert site.count("GET") == 0
-    assert look(platform, products_changed, "not a cursor")[0] == key
+    assert evaluate(platform, products_changed, "not a cursor")[0] == key
 
 
 def test_a_feed_too_large_to_hash_in_a_tick_is_left_to_one_run(
@@ -227,16 +227,16 @@ def test_a_feed_too_large_to_hash_in_a_tick_is_left_to_one_run(
 ) -> None:
     platform.set_feeds(products=site.page("/p.csv", PRODUCTS_CSV.encode()))
     platform.refresh("refresh_products")
-    monkeypatch.setattr(arrivals, "HASH_SECONDS", -1)
-    key, cursor = look(platform, products_changed)
+    monkeypatch.setattr(feed_changes, "HASH_SECONDS", -1)
+    key, cursor = evaluate(platform, products_changed)
     assert key
-    assert look(platform, products_changed, cursor)[0] is None
+    assert evaluate(platform, products_changed, cursor)[0] is None
 
 
-def test_feed_csv_is_a_delivery_where_no_feed_is_configured(platform: Platform) -> None:
+def test_feed_csv_is_a_delivery_if_no_feed_is_configured(platform: Platform) -> None:
     platform.set_feeds(orders="")
     platform.deliver("feed.csv", ORDERS_CSV)
-    assert look(platform, orders_landed)[0]
+    assert evaluate(platform, orders_landed)[0]
     report = platform.refresh("refresh_orders")
     assert report["redshift_orders"]["rows loaded"] == 3
 
@@ -245,20 +245,22 @@ HIDDEN = ["_a.csv", ".a.csv", "_temporary/0/a.csv", "may/_temporary/a.csv", "may
 
 
 @pytest.mark.parametrize("name", HIDDEN)
-def test_names_that_start_with_an_underscore_or_a_dot_are_no_deliveries(
+def test_names_that_start_with_an_underscore_or_a_dot_are_not_deliveries(
     platform: Platform, name: str
 ) -> None:
     platform.deliver(name, ORDERS_CSV.replace("\n1,", "\n11,"))
-    assert look(platform, orders_landed) == (None, None)
+    assert evaluate(platform, orders_landed) == (None, None)
     report = platform.refresh("refresh_orders")
     assert report["s3_orders"]["other objects"] == 1
     assert report["redshift_orders"]["dagster/row_count"] == 3
 
 
 @pytest.mark.parametrize("name", ["a_b.csv", "a.b.csv", "may_/a.csv", "dt=_1/a.csv"])
-def test_other_underscores_and_dots_are_of_no_account(platform: Platform, name: str) -> None:
+def test_names_with_other_underscores_and_dots_are_deliveries(
+    platform: Platform, name: str
+) -> None:
     platform.deliver(name, ORDERS_CSV)
-    assert look(platform, orders_landed)[0]
+    assert evaluate(platform, orders_landed)[0]
 
 
 @pytest.mark.parametrize("sensor", [orders_landed, orders_queued, products_changed])
@@ -268,24 +270,24 @@ def test_a_sensor_explains_an_error_of_aws(platform: Platform, sensor: dg.Sensor
         bucket="nowhere", orders_queue="http://q/1/n", products_feed="s3://nowhere/p.csv"
     )
     with pytest.raises(DataError, match="to do:"):
-        look(platform, sensor)
+        evaluate(platform, sensor)
 
 
-def test_a_table_changed_behind_the_platforms_back_is_noticed_where_asked_for(
+def test_a_table_that_others_change_starts_a_run_if_configured(
     platform: Platform,
 ) -> None:
     platform.refresh("refresh_products")
     platform.dynamodb.get_client().delete_item(
         TableName=platform.settings.products_table, Key={"product_id": {"N": "1"}}
     )
-    assert look(platform, products_changed)[0] is None
+    assert evaluate(platform, products_changed)[0] is None
     platform.change_settings(watch_products_table=True)
-    assert look(platform, products_changed)[0]
+    assert evaluate(platform, products_changed)[0]
     platform.refresh("refresh_products")
-    assert look(platform, products_changed)[0] is None
+    assert evaluate(platform, products_changed)[0] is None
 
 
-def test_on_aws_nothing_starts_by_itself_but_in_dev_the_sensors_do() -> None:
+def test_sensors_and_the_schedule_are_stopped_by_default_and_in_dev_the_sensors_run() -> None:
     module = "from aws_orders.automation.sensors import SENSORS"
     code = f"{module}; print({{s.default_status.name for s in SENSORS}})"
     assert run_python(code) == "{'STOPPED'}\n"

@@ -55,7 +55,7 @@ def test_two_stacks_run_side_by_side_and_dagsters_own_commands_work_on_either(
     assert "Stop it" in refused.stderr
     again = run(CLI, "stack", "--state", str(two_stacks[0]))
     assert again.returncode == 1
-    assert "runs on" in again.stderr
+    assert "already runs on" in again.stderr
     attached = run(CLI, "run", "--state", str(two_stacks[1]))
     assert attached.returncode == 0, attached.stderr
     assert detailed(second) == detailed(first)
@@ -81,7 +81,7 @@ def test_a_dead_child_ends_the_stack_with_an_error(tmp_path: Path) -> None:
         wait_for_line(process, "Ctrl-C ends it")
         postmaster = (tmp_path / "postgres" / "postmaster.pid").read_text().split()[0]
         os.kill(int(postmaster), signal.SIGKILL)
-        assert "ended by itself" in wait_for_line(process, "aws-orders:")
+        assert "ended unexpectedly" in wait_for_line(process, "aws-orders:")
         assert process.wait() == 1
 
 

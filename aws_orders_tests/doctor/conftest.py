@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from aws_orders.doctor import examine
-from aws_orders.doctor.findings import Finding, Status
+from aws_orders.doctor.checks import Diagnosis, Status
 from aws_orders_tests.conftest import Platform
 from laptop_aws.stack import Stack
 
@@ -26,12 +26,14 @@ def examined(
     return platform
 
 
-def findings(live: bool = False) -> dict[str, Finding]:
-    return {finding.what: finding for finding in examine(live)}
+def diagnoses(live: bool = False) -> dict[str, Diagnosis]:
+    return {diagnosis.what: diagnosis for diagnosis in examine(live)}
 
 
-def missing(found: dict[str, Finding]) -> dict[str, Finding]:
-    return {what: finding for what, finding in found.items() if finding.status is Status.MISSING}
+def missing(found: dict[str, Diagnosis]) -> dict[str, Diagnosis]:
+    return {
+        what: diagnosis for what, diagnosis in found.items() if diagnosis.status is Status.MISSING
+    }
 
 
 TABLES = "SELECT table_name FROM information_schema.tables WHERE table_name LIKE 'doctor%'"

@@ -11,7 +11,7 @@ from aws_orders.reporting.lineage import (
     column_lineage,
     column_sources,
     sources,
-    way,
+    upstream_path,
 )
 
 DERIVED = [*UNCHANGED, OUTPUT]
@@ -22,14 +22,14 @@ def test_the_outputs_ten_columns_lead_back_to_the_two_feeds() -> None:
     orders += ["price", "quantity", "total"]
     products = {"product_name": "product_name", "product_category": "product_category"}
     products["product_brand"] = "brand"
-    assert {column.name: way(OUTPUT, column.name)[-1] for column in DETAILED_ORDERS} == {
+    assert {column.name: upstream_path(OUTPUT, column.name)[-1] for column in DETAILED_ORDERS} == {
         **{name: ("s3_orders", name) for name in orders},
         **{name: ("raw_products_csv", source) for name, source in products.items()},
     }
 
 
 def test_the_way_of_a_column_leads_over_each_asset_in_between() -> None:
-    assert way(OUTPUT, "product_brand") == [
+    assert upstream_path(OUTPUT, "product_brand") == [
         ("redshift_products", "brand"),
         ("dynamodb_products", "brand"),
         ("raw_products_csv", "brand"),
@@ -60,7 +60,7 @@ def test_dagster_is_told_of_each_column(asset: str) -> None:
 
 @pytest.mark.parametrize("asset", DERIVED)
 def test_the_table_of_sources_has_a_line_a_column_and_is_shown_where_it_stands(asset: str) -> None:
-    table = column_sources(asset)["column sources"].md_str or ""
+    table = column_sources(asset)["column_sources"].md_str or ""
     assert len(table.splitlines()) == 2 + len(sources(asset))
     assert len(table) < 1000
 

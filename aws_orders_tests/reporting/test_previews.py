@@ -1,4 +1,4 @@
-"""Display code never fails a load: what cannot be shown is a sentence instead."""
+"""Previews never fail a load: what cannot be shown is replaced by a sentence."""
 
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -37,7 +37,7 @@ DENIED = ClientError(
     ],
 )
 def test_what_cannot_be_shown_is_a_sentence(error: Exception, words: str) -> None:
-    text = preview.shown(raising(error))
+    text = preview.rendered(raising(error))
     assert text.startswith("Not shown: ")
     assert words in text
     assert "ada@" not in text
@@ -46,7 +46,7 @@ def test_what_cannot_be_shown_is_a_sentence(error: Exception, words: str) -> Non
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
 def test_an_interrupt_is_not_swallowed(interrupt: type[BaseException]) -> None:
     with pytest.raises(interrupt):
-        preview.shown(raising(interrupt()))
+        preview.rendered(raising(interrupt()))
 
 
 def test_an_archived_delivery_that_was_loaded_lets_the_refresh_go_on(platform: Platform) -> None:
@@ -82,13 +82,12 @@ def test_dates_that_python_cannot_hold_are_shown(platform: Platform) -> None:
 
 
 @pytest.mark.parametrize(
-    "broken", [(chart, "by_category"), (chart, "by_month"), (preview, "table")], ids=str
+    "broken", [(chart, "by_category"), (chart, "by_month"), (preview, "markdown_table")], ids=str
 )
 def test_no_preview_and_no_chart_fails_a_refresh(
     platform: Platform, monkeypatch: pytest.MonkeyPatch, broken: tuple[Any, str]
 ) -> None:
-    for module in ("aws_orders.reporting.metadata", "aws_orders.orders.assets"):
-        if broken[1] == "table":
-            monkeypatch.setattr(f"{module}.table", raising(ValueError("no")))
+    if broken[1] == "markdown_table":
+        monkeypatch.setattr("aws_orders.orders.assets.markdown_table", raising(ValueError("no")))
     monkeypatch.setattr(*broken, raising(ValueError("no")))
     platform.refresh()

@@ -1,4 +1,4 @@
-"""Which errors a step is run again for, met with real services that refuse, vanish or break."""
+"""Which errors a step is retried for, with real services that refuse, disappear or break."""
 
 import socket
 import threading
@@ -16,7 +16,8 @@ from urllib3.exceptions import ProtocolError
 
 from aws_orders.definitions import defs
 from aws_orders.errors import DataError, TransientError
-from aws_orders.reporting.metadata import RETRIES, work
+from aws_orders.reporting.asset_defaults import RETRIES
+from aws_orders.reporting.steps import timed_step
 from aws_orders.resources.feeds import open_feed
 from aws_orders.resources.redshift.resource import RedshiftResource
 from aws_orders_tests.conftest import Platform
@@ -122,7 +123,7 @@ THROTTLED = (
     b"Content-Length: %d\r\n\r\n%s" % (len(THROTTLING), THROTTLING)
 )
 SERIALIZATION = "DO $$ BEGIN RAISE EXCEPTION SQLSTATE '40001'; END $$"
-PASSING = [
+TRANSIENT = [
     (away, psycopg2.OperationalError),
     (connection_lost, psycopg2.OperationalError),
     (sql(SERIALIZATION), psycopg2.Error),
@@ -133,7 +134,7 @@ PASSING = [
     (store_away, TransientError),
     (feed_store_away, TransientError),
 ]
-LASTING: list[tuple[Fault, type[Exception]]] = [
+PERMANENT: list[tuple[Fault, type[Exception]]] = [
     (lambda platform: warehouse(platform, password="wrong"), DataError),
     (sql("SELECT * FROM no_such_table"), psycopg2.Error),
     (sql("SELECT 1/0"), psycopg2.Error),
@@ -142,33 +143,33 @@ LASTING: list[tuple[Fault, type[Exception]]] = [
 ]
 
 
-@pytest.mark.parametrize(("fault", "error"), PASSING)
-def test_an_error_that_may_pass_goes_on_to_the_retry_policy(
+@pytest.mark.parametrize(("fault", "error"), TRANSIENT)
+def test_a_transient_error_reaches_the_retry_policy(
     fault: Fault, error: type[Exception], platform: Platform
 ) -> None:
-    with pytest.raises(error), work():
+    with pytest.raises(error), timed_step():
         fault(platform)
 
 
-@pytest.mark.parametrize(("fault", "error"), LASTING)
-def test_an_error_that_stays_fails_the_step_without_retries(
+@pytest.mark.parametrize(("fault", "error"), PERMANENT)
+def test_a_permanent_error_fails_the_step_without_retries(
     fault: Fault, error: type[Exception], platform: Platform
 ) -> None:
-    with pytest.raises(dg.Failure) as failed, work():
+    with pytest.raises(dg.Failure) as failed, timed_step():
         fault(platform)
     assert failed.value.allow_retries is False
     assert isinstance(failed.value.__cause__, error)
 
 
 def attempts(error: Exception) -> int:
-    """Run a step under the assets' policy that always fails; return how often it was begun."""
-    begun = 0
+    """Run a step under the assets' policy that always fails; return the number of attempts."""
+    started = 0
 
     @dg.op(retry_policy=RETRIES)
     def step() -> None:
-        nonlocal begun
-        begun += 1
-        with work():
+        nonlocal started
+        started += 1
+        with timed_step():
             raise error
 
     @dg.job(logger_defs={})
@@ -176,12 +177,12 @@ def attempts(error: Exception) -> int:
         step()
 
     assert not job.execute_in_process(raise_on_error=False).success
-    return begun
+    return started
 
 
-def test_a_step_is_begun_three_times_at_the_most_and_once_where_no_retry_helps() -> None:
+def test_a_step_has_at_most_three_attempts_and_one_if_no_retry_helps() -> None:
     assert attempts(ProtocolError("connection broken")) == 3
-    fault = DataError("bad", where="a.csv", expected="a number", found="x", fix="mend it")
+    fault = DataError("bad", where="a.csv", expected="a number", found="x", fix="correct it")
     assert attempts(fault) == 1
 
 

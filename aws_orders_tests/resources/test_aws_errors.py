@@ -25,7 +25,7 @@ from botocore.exceptions import (
 import aws_orders
 from aws_orders.errors import DataError, TransientError
 from aws_orders.resources.aws_advice import BY_CODE, REQUEST, Advice
-from aws_orders.resources.aws_errors import explained, explained_by_redshift, name_places
+from aws_orders.resources.aws_errors import explained, explained_by_redshift, record_resources
 from aws_orders.resources.redshift.resource import RedshiftResource
 from aws_orders.resources.s3 import SharedS3Resource
 from aws_orders_tests import servers
@@ -211,7 +211,7 @@ def test_an_error_names_what_was_called(
     keys = {"aws_access_key_id": "k", "aws_secret_access_key": "s", "region_name": "us-east-1"}
     with servers.aws() as fake:
         client: Any = boto3.client(service, endpoint_url=fake.url, **keys)  # type: ignore[call-overload]
-        with closing(name_places(client)), pytest.raises(ClientError) as caught:
+        with closing(record_resources(client)), pytest.raises(ClientError) as caught:
             getattr(client, call)(**parameters)
     found = explained(caught.value)
     assert found.where == place
@@ -223,13 +223,13 @@ def test_every_client_of_the_platform_records_what_it_calls(platform: Platform) 
     clients.append(RedshiftResource(database="d", region_name="us-east-1").aws_client("redshift"))
     for client in clients:
         handlers = client.meta.events._emitter._handlers.prefix_search("after-call")
-        assert any("name_places" in repr(handler) for handler in handlers)
+        assert any("record_resources" in repr(handler) for handler in handlers)
     # Whoever makes a client elsewhere wraps it where it is made.
     for path in PACKAGE.rglob("*.py"):
         if "local" not in path.parts and path.name != "progress.py":
             for line in path.read_text().splitlines():
                 if "boto3.client(" in line:
-                    assert "name_places(" in line, f"{path}: {line}"
+                    assert "record_resources(" in line, f"{path}: {line}"
 
 
 @pytest.mark.parametrize("keys", ["product_id:S", "id:N", "product_id:N,brand:S", "Product_id:N"])

@@ -63,11 +63,11 @@ READ = {
 REJECTED = {
     "plain bytes called gzip": (plain("Content-Encoding: gzip"), "Content-Encoding gzip, but"),
     "plain bytes called deflate": (plain("Content-Encoding: deflate"), "deflate, but"),
-    "gzip cut off": (
+    "gzip truncated": (
         plain("Content-Encoding: gzip", body=gzip.compress(BODY)[:-9]),
         "Content-Encoding gzip, but",
     ),
-    "deflate cut off": (plain("Content-Encoding: deflate", body=BARE[:-4]), "cut off"),
+    "deflate truncated": (plain("Content-Encoding: deflate", body=BARE[:-4]), "truncated"),
     "something after deflate": (
         plain("Content-Encoding: deflate", body=zlib.compress(BODY) + b"more"),
         "there is more",
@@ -76,7 +76,7 @@ REJECTED = {
     "zstd in a list": (plain("Content-Encoding: gzip, zstd"), "zstd, which is not supported"),
     "a length in characters": (
         plain("Connection: close", length=len(BODY.decode())),
-        "longer than its server says",
+        "longer than its Content-Length",
     ),
     "a part": (answer(status="206 Partial Content"), "HTTP 206"),
     "nothing": (answer(body=b"", status="204 No Content"), "HTTP 204"),
@@ -132,7 +132,7 @@ def test_an_answer_that_is_not_the_whole_feed_is_rejected_by_name(
 def test_a_body_that_breaks_off_is_an_error_that_a_retry_may_not_meet(
     site: servers.Site, pieces: list[bytes]
 ) -> None:
-    with pytest.raises(TransientError, match=r"/feed\.csv: The feed broke off"):
+    with pytest.raises(TransientError, match=r"/feed\.csv: The connection broke"):
         read(site, pieces)
 
 

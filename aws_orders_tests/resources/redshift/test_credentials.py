@@ -204,5 +204,5 @@ def test_a_warehouse_without_an_endpoint_is_told_of(
 ) -> None:
     workgroup_answers(aws, stack, password)
     aws.answers["GetWorkgroup"] = lambda _: (200, json.dumps({"workgroup": {}}))
-    with pytest.raises(DataError, match="address is not known"):
+    with pytest.raises(DataError, match="address of the warehouse is not known"):
         who(resource(auth="serverless", workgroup="orders"))

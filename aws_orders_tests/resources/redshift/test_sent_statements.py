@@ -7,7 +7,7 @@ from typing import Any
 import psycopg2.extensions
 import pytest
 
-from aws_orders.doctor.live import prove
+from aws_orders.doctor.live import live_test
 from aws_orders.doctor.warehouse import warehouse
 from aws_orders.resources.redshift import resource
 from aws_orders_tests.conftest import ORDERS_CSV, PRODUCTS_CSV, Platform
@@ -56,7 +56,7 @@ def everything(platform: Platform, sent: Sent) -> Sent:
     with platform.redshift.session() as session, suppress(KeyError), session.transaction():
         raise KeyError
     list(warehouse(platform.redshift))
-    list(prove(platform.settings, platform.s3, platform.dynamodb, platform.redshift))
+    list(live_test(platform.settings, platform.s3, platform.dynamodb, platform.redshift))
     return sent
 
 

@@ -1,6 +1,6 @@
-"""Checks and findings as plain data, and how an error that a check meets becomes a finding.
+"""Checks and their results as plain data, and how an error during a check becomes a result.
 
-What is checked is the business of `aws`, `warehouse` and `live`.
+What is checked is in `aws`, `warehouse`, `privileges` and `live`.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ DENIED = {"403", "AccessDenied", "AccessDeniedException", "AuthorizationError", 
 
 
 class Status(StrEnum):
-    """How a check went; only what is missing keeps the platform from working."""
+    """The status of a check; the platform does not work if something is missing."""
 
     OK = "ok"
     WARN = "warn"
@@ -26,8 +26,8 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """What a check found that is not as it should be."""
+class Problem:
+    """A state that is not as it should be, and the fix."""
 
     found: str
     expected: str
@@ -37,28 +37,28 @@ class Trouble:
 
 @dataclass(frozen=True)
 class Check:
-    """One thing to look at.
+    """One check.
 
     Attributes:
-        what: What is looked at, in a few words.
-        look: Returns what is there, in a few words or as trouble.
-        action: The IAM action that looking needs; empty: none.
-        resource: The ARN to allow it on.
-        absent: What to do where the service says that there is no such thing.
-        needed: Whether the platform needs what looking needs; else a refusal is but a warning.
+        what: What is checked, in a few words.
+        inspect: Returns the state in a few words, or a problem.
+        action: The IAM action that `inspect` requires; empty: none.
+        resource: The ARN on which to allow the action.
+        absent: The fix if the service reports that the resource does not exist.
+        required: Whether the platform requires the action, too. Otherwise a denial is a warning.
     """
 
     what: str
-    look: Callable[[], "str | Trouble"]
+    inspect: Callable[[], "str | Problem"]
     action: str = ""
     resource: str = ""
     absent: str = "Create it, or correct its name in the environment."
-    needed: bool = True
+    required: bool = True
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What a check came to."""
+class Diagnosis:
+    """The result of a check."""
 
     status: Status
     what: str
@@ -78,43 +78,40 @@ class Finding:
         )
 
 
-def carry_out(check: Check) -> Finding:
-    """Look, and return what came of it, whatever the services answer."""
+def diagnose(check: Check) -> Diagnosis:
+    """Perform a check; an error of a service becomes a problem."""
     try:
-        result = check.look()
+        result = check.inspect()
     except ClientError as error:
         result = _refusal(check, error)
     except BotoCoreError as error:
-        result = _trouble(explained(error))
+        result = _problem(explained(error))
     except (DataError, TransientError) as error:
-        result = _trouble(error)
+        result = _problem(error)
     except LoadRejectedError as error:
         rows = "; ".join(f"line {row.line}, {row.column}: {row.reason}" for row in error.rows)
-        result = Trouble(f"rejected: {rows}", "that every row is loaded", "Correct these rows.")
+        result = Problem(f"rejected: {rows}", "every row is loaded", "Correct these rows.")
     except psycopg2.Error as error:
-        result = Trouble(_flat(str(error)), "that the warehouse carries it out", check.absent)
+        found = " ".join(str(error).split())
+        result = Problem(found, "the warehouse executes the statement", check.absent)
     except OSError as error:
-        result = Trouble(str(error), "an answer", "Check the network between here and there.")
+        result = Problem(str(error), "a response", "Check the network between here and there.")
     if isinstance(result, str):
-        return Finding(Status.OK, check.what, result)
-    return Finding(result.status, check.what, result.found, result.expected, result.fix)
+        return Diagnosis(Status.OK, check.what, result)
+    return Diagnosis(result.status, check.what, result.found, result.expected, result.fix)
 
 
-def _refusal(check: Check, error: ClientError) -> Trouble:
+def _refusal(check: Check, error: ClientError) -> Problem:
     code, text = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
     found = f"{code}: {text}" if text else code
-    status = Status.MISSING if check.needed else Status.WARN
+    status = Status.MISSING if check.required else Status.WARN
     if code in DENIED and "kms:" not in text:
         fix = f"Allow {check.action} on {check.resource} in a policy of the role that runs this."
-        return Trouble(found, f"{check.action} allowed on {check.resource}", fix, status)
+        return Problem(found, f"{check.action} allowed on {check.resource}", fix, status)
     if code == "404" or "NoSuch" in code or "NotFound" in code or "NonExist" in code:
-        return Trouble(found, "that it is there", check.absent, status)
-    return _trouble(explained(error), status)
+        return Problem(found, "it exists", check.absent, status)
+    return _problem(explained(error), status)
 
 
-def _trouble(error: DataError | TransientError, status: Status = Status.MISSING) -> Trouble:
-    return Trouble(f"{error.what} {error.found}", error.expected, error.fix, status)
-
-
-def _flat(text: str) -> str:
-    return " ".join(text.split())
+def _problem(error: DataError | TransientError, status: Status = Status.MISSING) -> Problem:
+    return Problem(f"{error.what} {error.found}", error.expected, error.fix, status)
