@@ -15,8 +15,8 @@ import boto3
 PROJECT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 CLI = str(BIN / "aws-orders")
-# Against hanging, on machines of any speed; what is quick does not come near them.
-RUN_SECONDS, WATCHED_SECONDS, LEAVING_SECONDS = 480, 1200, 60
+# Timeouts against hanging, long enough for slow machines.
+RUN_SECONDS, STARTED_SECONDS, END_SECONDS = 480, 1200, 60
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -41,8 +41,8 @@ def started(*arguments: str) -> Iterator[subprocess.Popen[str]]:
         stderr=subprocess.STDOUT,
         text=True,
     )
-    # A process that says nothing must not keep its reader for ever.
-    watchdog = threading.Timer(WATCHED_SECONDS, process.kill)
+    # A process without output must not block its reader forever.
+    watchdog = threading.Timer(STARTED_SECONDS, process.kill)
     watchdog.start()
     with process:
         try:
@@ -59,7 +59,7 @@ def wait_for_line(process: subprocess.Popen[str], text: str) -> str:
         seen.append(line)
         if text in line:
             return line
-    raise AssertionError(f"{text!r} never came, only: {seen}")
+    raise AssertionError(f"{text!r} was not printed, only: {seen}")
 
 
 def processes_of(state: Path) -> list[str]:
@@ -76,8 +76,8 @@ def processes_of(state: Path) -> list[str]:
     return found
 
 
-def wait_until_gone(state: Path) -> list[str]:
-    deadline = time.monotonic() + LEAVING_SECONDS
+def wait_until_ended(state: Path) -> list[str]:
+    deadline = time.monotonic() + END_SECONDS
     while (left := processes_of(state)) and time.monotonic() < deadline:
         time.sleep(0.1)
     return left

@@ -1,10 +1,10 @@
-"""With the real daemon of `aws-orders dev`: files come out in the result, failures are told."""
+"""`aws-orders dev` with its real daemon: deliveries are published, failures are notified."""
 
 import json
 import time
 import urllib.request
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,12 @@ from aws_orders_tests.cli.processes import (
     s3_of,
     started,
     wait_for_line,
-    wait_until_gone,
+    wait_until_ended,
 )
 from laptop_aws import ports
 
 UI_PORT = 24_400
-# Half a minute where nothing else runs; they are against hanging, on machines of any speed.
+# A timeout against hanging, long enough for slow machines; on an idle one it takes 30 s.
 WAIT_SECONDS = 240
 TICKS = """{ sensorOrError(sensorSelector: {repositoryLocationName: "aws_orders",
     repositoryName: "__repository__", sensorName: "ended_runs"})
@@ -32,7 +32,7 @@ TICKS = """{ sensorOrError(sensorSelector: {repositoryLocationName: "aws_orders"
 RUNS = "{ runsOrError { ... on Runs { results { status tags { key value } } } } }"
 
 
-def ask(port: int, query: str) -> dict[str, Any]:
+def query_api(port: int, query: str) -> dict[str, Any]:
     body = json.dumps({"query": query}).encode()
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(f"http://127.0.0.1:{port}/graphql", body, headers)
@@ -42,19 +42,19 @@ def ask(port: int, query: str) -> dict[str, Any]:
 
 
 def runs(port: int) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = ask(port, RUNS)["runsOrError"]["results"]
+    found: list[dict[str, Any]] = query_api(port, RUNS)["runsOrError"]["results"]
     return found
 
 
 def until(seen: Callable[[], Any], seconds: float = WAIT_SECONDS) -> Any:
-    """Return what `seen` returns once it is true, or at the end of the wait."""
+    """Return the result of `seen` when it is true, or after the timeout."""
     deadline = time.monotonic() + seconds
     while not (found := seen()) and time.monotonic() < deadline:
         time.sleep(1)
     return found
 
 
-def test_deliveries_show_up_by_themselves_in_few_runs_and_each_once(tmp_path: Path) -> None:
+def test_deliveries_are_published_by_few_runs_and_each_once(tmp_path: Path) -> None:
     header = "order_id,customer_name,customer_email,product_id,price,quantity,total"
     with (
         ports.claimed(UI_PORT) as port,
@@ -84,49 +84,57 @@ def test_deliveries_show_up_by_themselves_in_few_runs_and_each_once(tmp_path: Pa
         assert 1 <= len(by_sensor) <= 3
         process.terminate()
         process.wait()
-    assert wait_until_gone(tmp_path) == []
+    assert wait_until_ended(tmp_path) == []
 
 
-def test_a_broken_delivery_is_told_once_and_so_is_its_correction(
+@contextmanager
+def notifications(
+    environment: dict[str, str], topic_name: str
+) -> Iterator[Callable[[], list[str]]]:
+    """Create a topic; yield a function that returns the subjects of new notifications."""
+    keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
+    place = {"endpoint_url": environment["AWS_ENDPOINT_URL"], "region_name": "us-east-1"}
+    with (
+        closing(boto3.client("sqs", **keys, **place)) as sqs,
+        closing(boto3.client("sns", **keys, **place)) as sns,
+    ):
+        queue = sqs.create_queue(QueueName="mails")["QueueUrl"]
+        topic = sns.create_topic(Name=topic_name)["TopicArn"]
+        arn = "arn:aws:sqs:us-east-1:000000000000:mails"
+        sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+
+        def subjects() -> list[str]:
+            # Invisible for the duration of the test.
+            found = sqs.receive_message(QueueUrl=queue, VisibilityTimeout=3600)
+            return [json.loads(m["Body"])["Subject"] for m in found.get("Messages", [])]
+
+        yield subjects
+
+
+def test_a_faulty_delivery_is_notified_once_and_its_correction_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    topic = "arn:aws:sns:us-east-1:000000000000:alerts"
-    monkeypatch.setenv("AWS_ORDERS_ALERTS_TOPIC", topic)
+    monkeypatch.setenv("AWS_ORDERS_ALERTS_TOPIC", "arn:aws:sns:us-east-1:000000000000:alerts")
     with (
         ports.claimed(UI_PORT) as port,
         started(CLI, "dev", "--state", str(tmp_path), "--port", str(port)) as process,
     ):
         wait_for_line(process, "Dagster's web UI")
         environment = environment_of(tmp_path)
-        keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
-        place = {"endpoint_url": environment["AWS_ENDPOINT_URL"], "region_name": "us-east-1"}
-        with (
-            closing(boto3.client("sqs", **keys, **place)) as sqs,
-            closing(boto3.client("sns", **keys, **place)) as sns,
-            s3_of(environment) as s3,
-        ):
-            queue = sqs.create_queue(QueueName="mails")["QueueUrl"]
-            assert sns.create_topic(Name="alerts")["TopicArn"] == topic
-            arn = "arn:aws:sqs:us-east-1:000000000000:mails"
-            sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+        with notifications(environment, "alerts") as subjects, s3_of(environment) as s3:
 
             def deliver(text: str) -> None:
                 bucket = environment["AWS_ORDERS_BUCKET"]
                 s3.put_object(Bucket=bucket, Key="input/orders/a.csv", Body=text.encode())
 
-            def mails() -> list[str]:
-                # Out of sight for as long as the test lasts.
-                found = sqs.receive_message(QueueUrl=queue, VisibilityTimeout=3600)
-                return [json.loads(m["Body"])["Subject"] for m in found.get("Messages", [])]
-
-            assert until(lambda: ask(port, TICKS)["sensorOrError"]["sensorState"]["ticks"])
+            assert until(lambda: query_api(port, TICKS)["sensorOrError"]["sensorState"]["ticks"])
             deliver("order_id,customer_name\n1,Ann\n")
-            assert until(mails) == ["FAILED: redshift_orders (aws-orders)"]
+            assert until(subjects) == ["FAILED: redshift_orders (aws-orders)"]
             deliver("order_id,customer_name,customer_email\n1,Ann,ann@example.org\n")
             assert until(lambda: len(runs(port)) > 1)
             header = "order_id,customer_name,customer_email,product_id,price,quantity,total"
             deliver(f"{header}\n1,Ann,ann@example.org,1,1.00,1,1.00\n")
-            assert until(mails) == ["RECOVERED: redshift_orders (aws-orders)"]
+            assert until(subjects) == ["RECOVERED: redshift_orders (aws-orders)"]
         process.terminate()
         process.wait()
-    assert wait_until_gone(tmp_path) == []
+    assert wait_until_ended(tmp_path) == []

@@ -18,18 +18,18 @@ from aws_orders_tests.cli.processes import (
     run,
     started,
     wait_for_line,
-    wait_until_gone,
+    wait_until_ended,
 )
 from aws_orders_tests.conftest import ORDERS_CSV, PRODUCTS_CSV
 
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a state directory for commands that come after one another; its name has a blank."""
+    """Return a state directory for several commands; its name contains a space."""
     return tmp_path_factory.mktemp("a state")
 
 
-def test_run_tells_of_each_asset_then_shows_the_result_and_what_is_next(state: Path) -> None:
+def test_run_prints_each_asset_the_result_and_the_next_command(state: Path) -> None:
     done = run(CLI, "run", "--state", str(state))
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
@@ -47,14 +47,14 @@ def test_run_tells_of_each_asset_then_shows_the_result_and_what_is_next(state: P
     assert "***@example." in done.stdout
     assert lines[-1].startswith("Next: make dev")
     assert done.stderr == ""
-    assert wait_until_gone(state) == []
+    assert wait_until_ended(state) == []
 
 
-def test_run_prints_one_json_object_and_takes_feeds_from_paths(state: Path, tmp_path: Path) -> None:
+def test_run_prints_one_json_object_and_reads_feeds_from_paths(state: Path, tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text(PRODUCTS_CSV)
     (tmp_path / "o.csv").write_text(ORDERS_CSV)
     feeds = ["--products", str(tmp_path / "p.csv"), "--orders", str(tmp_path / "o.csv")]
-    # The table holds the sample's 20 products: another feed must not be taken for a mistake.
+    # The table has the 20 products of the sample: another feed would delete most of them.
     refused = run(CLI, "run", "--json", "--state", str(state), *feeds)
     assert refused.returncode == 1
     assert "would delete 17 of 20 products" in refused.stderr
@@ -76,7 +76,7 @@ def test_run_prints_one_json_object_and_takes_feeds_from_paths(state: Path, tmp_
     assert 0 < sum(asset["seconds"] for asset in summary["assets"].values()) < summary["seconds"]
 
 
-def test_a_failing_run_exits_with_1_and_says_what_to_do(state: Path) -> None:
+def test_a_failed_run_exits_with_1_and_prints_the_fix(state: Path) -> None:
     done = run(CLI, "run", "--state", str(state), "--products", "/nowhere/p.csv")
     assert done.returncode == 1
     assert "raw_products_csv failed." in done.stderr
@@ -85,7 +85,7 @@ def test_a_failing_run_exits_with_1_and_says_what_to_do(state: Path) -> None:
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_state_lasts_between_runs_and_the_sums_agree_to_the_cent(tmp_path: Path) -> None:
+def test_state_is_kept_between_runs_and_the_sums_are_equal_to_the_cent(tmp_path: Path) -> None:
     state = tmp_path / "state"
     assert run(CLI, "run", "--state", str(state)).returncode == 0
     with started(CLI, "stack", "--state", str(state)) as process:
@@ -93,7 +93,7 @@ def test_state_lasts_between_runs_and_the_sums_agree_to_the_cent(tmp_path: Path)
         text = detailed(environment_of(state))
         process.send_signal(signal.SIGINT)
         assert process.wait() == 130
-    assert wait_until_gone(state) == []
+    assert wait_until_ended(state) == []
     samples = PROJECT / "aws_orders" / "samples"
     orders = list(csv.DictReader(io.StringIO((samples / "orders.csv").read_text())))
     rows = list(csv.DictReader(io.StringIO(text)))
@@ -101,7 +101,7 @@ def test_state_lasts_between_runs_and_the_sums_agree_to_the_cent(tmp_path: Path)
     assert [row["order_id"] for row in rows] == [order["order_id"] for order in orders]
 
 
-def test_a_run_killed_anywhere_and_run_again_comes_to_the_same(tmp_path: Path) -> None:
+def test_a_killed_run_that_is_repeated_has_the_same_result(tmp_path: Path) -> None:
     state = str(tmp_path)
     for asset in ("raw_products_csv", "redshift_orders", "redshift_products"):
         with started(CLI, "run", "--state", state) as process:
@@ -115,9 +115,9 @@ def test_a_run_killed_anywhere_and_run_again_comes_to_the_same(tmp_path: Path) -
         killed = detailed(environment_of(tmp_path))
     assert killed.count("\n") == 101
     assert len(set(killed.splitlines())) == 101
-    assert wait_until_gone(tmp_path) == []
+    assert wait_until_ended(tmp_path) == []
 
 
-def test_addresses_are_masked_but_for_the_first_letter_and_the_domain() -> None:
+def test_addresses_are_masked_except_for_the_first_letter_and_the_domain() -> None:
     assert mask("ada@example.org") == "a***@example.org"
     assert mask("") == "***"

@@ -17,7 +17,7 @@ from aws_orders_tests.cli.processes import (
     run,
     started,
     wait_for_line,
-    wait_until_gone,
+    wait_until_ended,
 )
 
 
@@ -31,10 +31,10 @@ def two_stacks(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
         wait_for_line(one, "Ctrl-C ends it")
         wait_for_line(two, "Ctrl-C ends it")
         yield first, second
-    assert wait_until_gone(tmp_path) == []
+    assert wait_until_ended(tmp_path) == []
 
 
-def test_two_stacks_run_side_by_side_and_dagsters_own_commands_work_on_either(
+def test_two_stacks_run_at_the_same_time_and_dagsters_commands_work_on_both(
     two_stacks: tuple[Path, Path],
 ) -> None:
     first, second = map(environment_of, two_stacks)
@@ -64,7 +64,7 @@ def test_two_stacks_run_side_by_side_and_dagsters_own_commands_work_on_either(
 @pytest.mark.parametrize(
     ("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)]
 )
-def test_however_a_stack_ends_no_process_is_left(
+def test_no_process_remains_however_a_stack_ends(
     tmp_path: Path, number: signal.Signals, status: int
 ) -> None:
     with started(CLI, "stack", "--state", str(tmp_path)) as process:
@@ -72,7 +72,7 @@ def test_however_a_stack_ends_no_process_is_left(
         assert len(processes_of(tmp_path)) >= 4
         process.send_signal(number)
         assert process.wait() == status
-    assert wait_until_gone(tmp_path) == []
+    assert wait_until_ended(tmp_path) == []
     assert run(CLI, "env", "--state", str(tmp_path)).returncode == 1
 
 
@@ -85,14 +85,14 @@ def test_a_dead_child_ends_the_stack_with_an_error(tmp_path: Path) -> None:
         assert process.wait() == 1
 
 
-def test_env_without_a_stack_says_how_to_start_one(tmp_path: Path) -> None:
+def test_env_without_a_stack_prints_how_to_start_one(tmp_path: Path) -> None:
     done = run(CLI, "env", "--state", str(tmp_path))
     assert done.returncode == 1
     assert f"aws-orders stack --state {tmp_path}" in done.stderr
     assert done.stdout == ""
 
 
-def test_reset_deletes_only_what_is_its_own(tmp_path: Path) -> None:
+def test_reset_deletes_only_state_directories(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
     refused = run(CLI, "reset", "--state", str(tmp_path))
     assert refused.returncode == 1
@@ -101,7 +101,7 @@ def test_reset_deletes_only_what_is_its_own(tmp_path: Path) -> None:
     assert "There is no" in run(CLI, "reset", "--state", str(tmp_path / "none")).stdout
 
 
-def test_the_stack_listens_on_this_machine_alone(tmp_path: Path) -> None:
+def test_the_stack_listens_only_on_this_machine(tmp_path: Path) -> None:
     with started(CLI, "stack", "--state", str(tmp_path)) as process:
         wait_for_line(process, "Ctrl-C ends it")
         environment: dict[str, Any] = environment_of(tmp_path)

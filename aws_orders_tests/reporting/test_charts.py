@@ -1,4 +1,4 @@
-"""The charts: what they show, and that they fit the place where Dagster's UI shows pictures."""
+"""The charts: what they show, and that Dagster's UI shows them inline."""
 
 import re
 from collections.abc import Iterable
@@ -15,11 +15,11 @@ AWKWARD = "a](x)<b>&amp;*_\\`'\"#%"
 
 
 def picture(markdown: str) -> ElementTree.Element:
-    """Return the picture that Markdown holds, and nothing but it."""
+    """Return the picture in Markdown, which contains nothing else."""
     # Within <> Markdown reads entities and escapes; it ends at the first < or > or line's end.
     found = re.fullmatch(r"!\[[\w ,.()-]+\]\(<data:image/svg\+xml,([^<>&\\\n`\"#]+)>\)", markdown)
     assert found, markdown
-    # Longer Markdown is not shown where it stands, but after a click.
+    # The UI shows longer Markdown only after a click.
     assert len(markdown.encode("utf-16-le")) < 2 * 1000
     return ElementTree.fromstring(unquote(found[1]))
 
@@ -43,7 +43,7 @@ def revenue(numbers: Iterable[int]) -> list[tuple[str, Decimal]]:
     return [(f"Category {number}", Decimal(number)) for number in numbers]
 
 
-def test_categories_stand_highest_first_with_their_figures_and_bars_to_scale() -> None:
+def test_categories_are_sorted_by_revenue_with_figures_and_bars_to_scale() -> None:
     chart = by_category([("Home", Decimal("999.5")), ("Kitchen", Decimal("1234567.8"))])
     assert texts(chart) == ["Kitchen: 1,234,568", "Home: 999.50"]
     chart = by_category([("a", Decimal(25)), ("b", Decimal(100))])
@@ -51,13 +51,13 @@ def test_categories_stand_highest_first_with_their_figures_and_bars_to_scale() -
     assert lengths == [480, 120]
 
 
-def test_the_picture_is_described_for_those_who_do_not_see_it() -> None:
+def test_the_picture_has_an_alternative_text() -> None:
     chart = by_category([("Home", Decimal(1)), ("Kitchen", Decimal(2000))])
     assert chart.startswith("![Revenue by category, Kitchen highest with 2,000](")
     assert by_month([("2026-01", Decimal(5))]).startswith("![Revenue by month, 5.00 in 2026-01](")
 
 
-def test_of_two_hundred_categories_ten_are_shown_and_the_others_summed_up() -> None:
+def test_of_two_hundred_categories_ten_are_shown_and_the_others_summed() -> None:
     shown = texts(by_category(revenue(range(1, 201))))
     assert shown[0] == "Category 200: 200.00"
     assert shown[9:] == ["Category 191: 191.00", "190 others: 18,145"]
@@ -78,11 +78,11 @@ def test_any_name_makes_a_picture(name: str) -> None:
     assert len(texts(by_category([(name, Decimal(1)), ("plain", Decimal(0))]))) == 2
 
 
-def test_products_without_a_category_are_a_bar_of_their_own() -> None:
+def test_products_without_a_category_have_a_bar() -> None:
     assert texts(by_category([(None, Decimal(7))])) == ["(none): 7.00"]
 
 
-def test_negative_sums_point_the_other_way_in_another_colour() -> None:
+def test_negative_sums_have_the_opposite_direction_and_another_colour() -> None:
     chart = by_category([("Sales", Decimal(300)), ("Returns", Decimal(-100))])
     (gain, gains), (loss, losses) = bars(chart)
     assert (gains, losses) == ([360], [-120])
@@ -96,11 +96,11 @@ def test_sums_of_zero_have_no_bars() -> None:
     assert bars(by_month([("2026-01", Decimal(0))])) == []
 
 
-def test_without_rows_a_sentence_says_so() -> None:
+def test_without_rows_there_is_a_sentence() -> None:
     assert by_category([]) == by_month([]) == "No orders with a total yet."
 
 
-def test_months_stand_in_order_and_the_first_last_and_highest_are_named() -> None:
+def test_months_are_in_order_and_the_first_last_and_highest_are_labelled() -> None:
     sums = [(f"2026-{month:02}", Decimal(1000 * month)) for month in (3, 1, 2)]
     assert texts(by_month(sums)) == ["highest: 3,000 in 2026-03", "2026-01", "2026-03"]
     ((_, lengths),) = bars(by_month(sums))

@@ -1,4 +1,4 @@
-"""Column lineage: each of the output's columns leads back to a column of one of the two feeds."""
+"""Column lineage: every column of the output leads to a column of a feed."""
 
 import dagster as dg
 import pytest
@@ -17,7 +17,7 @@ from aws_orders.reporting.lineage import (
 DERIVED = [*UNCHANGED, OUTPUT]
 
 
-def test_the_outputs_ten_columns_lead_back_to_the_two_feeds() -> None:
+def test_the_outputs_columns_lead_to_the_two_feeds() -> None:
     orders = ["order_id", "customer_name", "customer_email", "product_id"]
     orders += ["price", "quantity", "total"]
     products = {"product_name": "product_name", "product_category": "product_category"}
@@ -28,7 +28,7 @@ def test_the_outputs_ten_columns_lead_back_to_the_two_feeds() -> None:
     }
 
 
-def test_the_way_of_a_column_leads_over_each_asset_in_between() -> None:
+def test_a_columns_upstream_path_has_every_asset_in_between() -> None:
     assert upstream_path(OUTPUT, "product_brand") == [
         ("redshift_products", "brand"),
         ("dynamodb_products", "brand"),
@@ -37,7 +37,7 @@ def test_the_way_of_a_column_leads_over_each_asset_in_between() -> None:
 
 
 @pytest.mark.parametrize("asset", DERIVED)
-def test_an_assets_columns_come_from_columns_of_the_assets_just_before(asset: str) -> None:
+def test_the_sources_of_columns_are_columns_of_the_upstream_assets(asset: str) -> None:
     graph = defs.resolve_asset_graph()
 
     def columns(name: str) -> list[str]:
@@ -51,7 +51,7 @@ def test_an_assets_columns_come_from_columns_of_the_assets_just_before(asset: st
 
 
 @pytest.mark.parametrize("asset", DERIVED)
-def test_dagster_is_told_of_each_column(asset: str) -> None:
+def test_dagster_has_the_lineage_of_each_column(asset: str) -> None:
     told = column_lineage(asset)["dagster/column_lineage"].deps_by_column
     assert {
         name: (dep.asset_key.to_user_string(), dep.column_name) for name, (dep,) in told.items()
@@ -59,11 +59,11 @@ def test_dagster_is_told_of_each_column(asset: str) -> None:
 
 
 @pytest.mark.parametrize("asset", DERIVED)
-def test_the_table_of_sources_has_a_line_a_column_and_is_shown_where_it_stands(asset: str) -> None:
+def test_the_table_of_sources_has_one_line_per_column_and_is_shown_inline(asset: str) -> None:
     table = column_sources(asset)["column_sources"].md_str or ""
     assert len(table.splitlines()) == 2 + len(sources(asset))
     assert len(table) < 1000
 
 
-def test_the_feeds_have_nothing_before_them() -> None:
+def test_the_feeds_have_no_upstream_columns() -> None:
     assert sources("raw_products_csv") == sources("s3_orders") == {}

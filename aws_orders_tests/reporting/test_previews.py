@@ -36,7 +36,7 @@ DENIED = ClientError(
         (RecursionError(), "(RecursionError)"),
     ],
 )
-def test_what_cannot_be_shown_is_a_sentence(error: Exception, words: str) -> None:
+def test_a_preview_that_fails_is_a_sentence(error: Exception, words: str) -> None:
     text = preview.rendered(raising(error))
     assert text.startswith("Not shown: ")
     assert words in text
@@ -49,7 +49,7 @@ def test_an_interrupt_is_not_swallowed(interrupt: type[BaseException]) -> None:
         preview.rendered(raising(interrupt()))
 
 
-def test_an_archived_delivery_that_was_loaded_lets_the_refresh_go_on(platform: Platform) -> None:
+def test_an_archived_delivery_that_was_loaded_does_not_fail_the_refresh(platform: Platform) -> None:
     platform.set_feeds(orders="")
     platform.deliver("z.csv", ORDERS_CSV)
     platform.refresh()
@@ -64,7 +64,7 @@ def test_an_archived_delivery_that_was_loaded_lets_the_refresh_go_on(platform: P
     "body", [b"\x1f\x8bno", b"\0" * 9, "x".encode("utf-16"), b'"' * 70_000, b"x" * 300_000]
 )
 @pytest.mark.parametrize("name", ["z.csv", "z.csv.gz"])
-def test_a_delivery_of_garbage_does_not_fail_the_asset_that_lists_it(
+def test_an_unreadable_delivery_does_not_fail_the_asset_that_lists_it(
     platform: Platform, body: bytes, name: str
 ) -> None:
     platform.deliver(name, body)
@@ -72,7 +72,7 @@ def test_a_delivery_of_garbage_does_not_fail_the_asset_that_lists_it(
     assert result.asset_materializations_for_node("s3_orders")
 
 
-def test_dates_that_python_cannot_hold_are_shown(platform: Platform) -> None:
+def test_dates_beyond_pythons_range_are_shown(platform: Platform) -> None:
     rows = f"{HEADER},order_date\n8,A,a@example.org,1,1,1,1,20260-01-31\n"
     platform.set_feeds(orders="")
     platform.deliver("far.csv", rows)

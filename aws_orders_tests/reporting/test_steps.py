@@ -26,7 +26,7 @@ Fault = Callable[[Platform], object]
 
 
 def serve_once(answer: bytes) -> int:
-    """Serve one connection with an answer of our own, and then hang up; return the port."""
+    """Serve one connection with a given response, then close it; return the port."""
     server = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
@@ -71,7 +71,7 @@ def feed_cut_short(platform: Platform) -> None:
 
 
 def store_answers(answer: bytes) -> Fault:
-    """Return a call to an S3 that answers so."""
+    """Return a call to an S3 with this response."""
 
     def call(_: Platform) -> None:
         once = Config(retries={"total_max_attempts": 1})
@@ -83,7 +83,7 @@ def store_answers(answer: bytes) -> Fault:
 
 
 def table_answers(answer: bytes) -> Fault:
-    """Return a call to a DynamoDB that answers so."""
+    """Return a call to a DynamoDB with this response."""
 
     def call(_: Platform) -> None:
         once = Config(retries={"total_max_attempts": 1})
@@ -95,7 +95,7 @@ def table_answers(answer: bytes) -> Fault:
 
 
 def nowhere() -> Any:
-    """Return a client of an S3 that is not there."""
+    """Return a client of an S3 that does not exist."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         url = f"http://127.0.0.1:{probe.getsockname()[1]}"
     once = Config(retries={"total_max_attempts": 1})
@@ -186,7 +186,7 @@ def test_a_step_has_at_most_three_attempts_and_one_if_no_retry_helps() -> None:
     assert attempts(fault) == 1
 
 
-def test_every_asset_is_retried_with_growing_waits_and_jitter() -> None:
+def test_every_asset_has_a_retry_policy_with_backoff_and_jitter() -> None:
     policies = [
         asset.op.retry_policy
         for asset in defs.assets or []

@@ -1,4 +1,4 @@
-"""AWS's errors: nobody sees a code without the resource, a sentence and a remedy."""
+"""AWS's errors: each is reported with its resource, a sentence and a fix."""
 
 import ast
 from collections.abc import Iterator
@@ -80,14 +80,14 @@ def error(code: str, message: str = "", status: int = 400, **about: str) -> Clie
     return ClientError(answer, "GetObject")
 
 
-def test_the_calls_are_found() -> None:
+def test_the_calls_in_the_source_are_found() -> None:
     assert {"s3 GetObject", "s3 UploadPartCopy", "dynamodb BatchWriteItem"} <= CALLS.keys()
     assert {"sqs ReceiveMessage", "sns Publish", "secretsmanager GetSecretValue"} <= CALLS.keys()
     assert "redshift-serverless GetCredentials" in CALLS
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_every_code_has_a_sentence_and_a_remedy_of_its_own(code: str) -> None:
+def test_every_code_has_a_sentence_and_a_fix(code: str) -> None:
     assert code in BY_CODE or code.startswith("KMS.")
     found = explained(error(code, "why"))
     assert found.what.endswith(".")
@@ -98,7 +98,7 @@ def test_every_code_has_a_sentence_and_a_remedy_of_its_own(code: str) -> None:
     assert "{" not in found.fix + found.expected
 
 
-def test_a_code_that_nobody_knows_has_a_remedy_too() -> None:
+def test_an_unknown_code_has_a_fix() -> None:
     assert explained(error("Novel")).what == REQUEST.what
     assert isinstance(explained(error("Novel", status=503)), TransientError)
     assert explained(error("Novel", status=403)).what == "AWS denies access."
@@ -119,7 +119,7 @@ def test_a_code_that_nobody_knows_has_a_remedy_too() -> None:
         ("ExpiredToken", "", 400, "aws sts get-caller-identity"),
     ],
 )
-def test_the_remedy_fits_the_cause(code: str, message: str, status: int, words: str) -> None:
+def test_the_fix_matches_the_cause(code: str, message: str, status: int, words: str) -> None:
     found = explained(error(code, message, status))
     assert isinstance(found, DataError)
     assert words in str(found)
@@ -142,7 +142,7 @@ def test_a_wrong_region_names_the_right_one() -> None:
         ("ProvisionedThroughputExceededException", 400),
     ],
 )
-def test_transient_errors_stay_worth_a_retry(code: str, status: int) -> None:
+def test_transient_errors_stay_transient(code: str, status: int) -> None:
     assert isinstance(explained(error(code, status=status)), TransientError)
 
 
@@ -164,7 +164,7 @@ def test_a_signature_is_not_shown() -> None:
         (IncompleteReadError(actual_bytes=1, expected_bytes=2), True),
     ],
 )
-def test_errors_before_any_answer_have_remedies_too(raised: BotoCoreError, transient: bool) -> None:
+def test_errors_before_any_response_have_a_fix(raised: BotoCoreError, transient: bool) -> None:
     found = explained(raised, "s3://b/k")
     assert isinstance(found, TransientError if transient else DataError)
     assert found.where == "s3://b/k"
@@ -205,7 +205,7 @@ def test_an_error_of_s3_inside_copy_is_explained() -> None:
         ("secretsmanager", "get_secret_value", {"SecretId": "s"}, "secret s"),
     ],
 )
-def test_an_error_names_what_was_called(
+def test_an_error_names_the_resource_of_the_call(
     service: str, call: str, parameters: dict[str, Any], place: str
 ) -> None:
     keys = {"aws_access_key_id": "k", "aws_secret_access_key": "s", "region_name": "us-east-1"}
@@ -218,13 +218,13 @@ def test_an_error_names_what_was_called(
     assert isinstance(found, DataError)
 
 
-def test_every_client_of_the_platform_records_what_it_calls(platform: Platform) -> None:
+def test_every_client_of_the_platform_records_the_resource(platform: Platform) -> None:
     clients = [SharedS3Resource().get_client(), platform.dynamodb.get_client()]
     clients.append(RedshiftResource(database="d", region_name="us-east-1").aws_client("redshift"))
     for client in clients:
         handlers = client.meta.events._emitter._handlers.prefix_search("after-call")
         assert any("record_resources" in repr(handler) for handler in handlers)
-    # Whoever makes a client elsewhere wraps it where it is made.
+    # Code that creates a client elsewhere wraps it at that place.
     for path in PACKAGE.rglob("*.py"):
         if "local" not in path.parts and path.name != "progress.py":
             for line in path.read_text().splitlines():
@@ -252,12 +252,12 @@ def test_a_table_with_another_key_is_named_with_its_key(platform: Platform, keys
     assert f"DynamoDB table {table}: The DynamoDB table has another key" in told
     assert all(f"{name} ({kind})" in told for name, kind in pairs)
     assert "AWS_ORDERS_PRODUCTS_TABLE" in told
-    # The advice, followed:
+    # Follow the advice:
     platform.change_settings(products_table=f"{table}-2")
     platform.refresh("refresh_products")
 
 
-def test_items_that_others_wrote_are_replaced_or_deleted(platform: Platform) -> None:
+def test_items_of_other_writers_are_replaced_or_deleted(platform: Platform) -> None:
     platform.refresh("refresh_products")
     others: list[dict[str, Any]] = [
         {"product_id": {"N": "1"}, "product_name": {"L": [{"S": "x"}]}, "brand": {"BOOL": True}},

@@ -1,4 +1,4 @@
-"""boto3 sessions that share service models: everything else is resolved for each session anew."""
+"""boto3 sessions share service models; everything else is resolved for each session."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +33,7 @@ def key_id() -> str:
     return credentials.access_key
 
 
-def test_each_session_reads_keys_region_and_endpoint_from_the_environment_anew(
+def test_each_session_reads_keys_region_and_endpoint_from_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name in ("one", "two"):
@@ -49,7 +49,7 @@ def test_each_session_reads_keys_region_and_endpoint_from_the_environment_anew(
             assert dynamodb.meta.endpoint_url == f"http://{name}.example"
 
 
-def test_keys_that_rotate_in_a_file_and_a_profile_that_is_named_are_read_anew(
+def test_rotated_keys_in_a_file_and_named_profiles_are_read_by_each_session(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -68,7 +68,7 @@ def test_keys_that_rotate_in_a_file_and_a_profile_that_is_named_are_read_anew(
             assert "SHOP" in client.generate_presigned_url(OPERATIONS[type(resource)])
 
 
-def test_models_of_a_directory_that_the_environment_names_are_found(
+def test_models_in_the_directory_of_the_environment_are_found(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     assert "shop" not in new_session().get_available_services()
@@ -79,7 +79,7 @@ def test_models_of_a_directory_that_the_environment_names_are_found(
     assert "shop" in new_session().get_available_services()
 
 
-def test_sessions_made_at_once_by_many_threads_give_clients_that_work(stack: Any) -> None:
+def test_sessions_of_concurrent_threads_have_working_clients(stack: Any) -> None:
     def buckets(_: int) -> int:
         with closing(SharedS3Resource().get_client()) as s3:
             return len(s3.list_buckets()["Buckets"])
@@ -88,8 +88,8 @@ def test_sessions_made_at_once_by_many_threads_give_clients_that_work(stack: Any
         assert min(pool.map(buckets, range(32))) >= 1
 
 
-def test_the_paths_of_models_do_not_grow_with_the_number_of_sessions() -> None:
-    # boto3 adds one for each; a daemon makes a session every some seconds, for months.
+def test_search_paths_do_not_grow_with_the_number_of_sessions() -> None:
+    # boto3 adds one for each session, and a daemon creates sessions for months.
     def paths() -> list[str]:
         found: list[str] = new_session()._session.get_component("data_loader").search_paths
         return list(found)
@@ -100,7 +100,7 @@ def test_the_paths_of_models_do_not_grow_with_the_number_of_sessions() -> None:
     assert paths() == first
 
 
-def test_the_s3_client_has_what_the_resource_is_configured_with(
+def test_the_s3_client_has_the_settings_of_the_resource(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
@@ -109,7 +109,7 @@ def test_the_s3_client_has_what_the_resource_is_configured_with(
     )
     with closing(resource.get_client()) as s3:
         assert (s3.meta.region_name, s3.meta.endpoint_url) == ("eu-west-1", "http://s3.example")
-        # As dagster-aws has it: attempts after the first one.
+        # As in dagster-aws: attempts after the first one.
         assert s3.meta.config.retries == {"total_max_attempts": 4, "mode": "standard"}
         assert resource.get_client() is s3
     with closing(SharedS3Resource(region_name="eu-west-1", use_ssl=False).get_client()) as plain:
@@ -123,7 +123,7 @@ def test_an_unsigned_s3_client_sends_no_signature() -> None:
     assert "?" not in url
 
 
-def test_redshifts_clients_are_of_the_warehouses_region() -> None:
+def test_redshifts_clients_use_the_region_of_the_warehouse() -> None:
     redshift = RedshiftResource(database="dev", iam_role="default", region_name="eu-north-1")
     with closing(redshift.aws_client("redshift")) as client:
         assert client.meta.region_name == "eu-north-1"

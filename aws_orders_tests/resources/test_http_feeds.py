@@ -1,4 +1,4 @@
-"""HTTP feeds are read exactly as they were sent, or the error says what is wrong."""
+"""HTTP feeds are read exactly as sent, or an error explains the fault."""
 
 import gzip
 import zlib
@@ -18,7 +18,7 @@ NO_S3 = cast("Any", None)
 
 
 def answer(*headers: str, body: bytes = BODY, status: str = "200 OK") -> list[bytes]:
-    """Return an answer with these headers and no others."""
+    """Return a response with exactly these headers."""
     return ["\r\n".join([f"HTTP/1.1 {status}", *headers, "", ""]).encode(), body]
 
 
@@ -118,7 +118,7 @@ def test_a_feed_is_read_as_it_was_sent(site: servers.Site, pieces: list[bytes]) 
 
 
 @pytest.mark.parametrize(("pieces", "words"), REJECTED.values(), ids=REJECTED)
-def test_an_answer_that_is_not_the_whole_feed_is_rejected_by_name(
+def test_a_response_that_is_not_the_complete_feed_is_rejected(
     site: servers.Site, pieces: list[bytes], words: str
 ) -> None:
     with pytest.raises(DataError) as caught:
@@ -129,9 +129,7 @@ def test_an_answer_that_is_not_the_whole_feed_is_rejected_by_name(
 
 
 @pytest.mark.parametrize("pieces", BROKEN_OFF.values(), ids=BROKEN_OFF)
-def test_a_body_that_breaks_off_is_an_error_that_a_retry_may_not_meet(
-    site: servers.Site, pieces: list[bytes]
-) -> None:
+def test_an_interrupted_body_is_a_transient_error(site: servers.Site, pieces: list[bytes]) -> None:
     with pytest.raises(TransientError, match=r"/feed\.csv: The connection broke"):
         read(site, pieces)
 
@@ -142,7 +140,7 @@ def test_a_redirect_is_followed(site: servers.Site) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 500, 501, 503])
-def test_where_head_is_refused_get_gives_the_version(site: servers.Site, status: int) -> None:
+def test_if_head_is_refused_get_returns_the_version(site: servers.Site, status: int) -> None:
     url = site.page("/feed.csv", BODY, 'ETag: "one"')
     with open_feed(url, NO_S3) as feed:
         version = feed.version
@@ -151,13 +149,13 @@ def test_where_head_is_refused_get_gives_the_version(site: servers.Site, status:
     assert version.proof
 
 
-def test_where_head_is_not_even_answered_get_gives_the_version(site: servers.Site) -> None:
+def test_if_head_is_not_answered_get_returns_the_version(site: servers.Site) -> None:
     url = site.page("/feed.csv", BODY, 'ETag: "one"')
     site.answers["HEAD", "/feed.csv"] = [b""]
     assert feed_version(url, NO_S3).proof
 
 
-def test_where_head_is_answered_the_body_is_not_fetched(site: servers.Site) -> None:
+def test_if_head_is_answered_the_body_is_not_fetched(site: servers.Site) -> None:
     assert feed_version(site.page("/feed.csv", BODY, 'ETag: "one"'), NO_S3).proof
     assert site.count("GET") == 0
 
@@ -181,13 +179,13 @@ def test_only_a_strong_etag_proves_anything(
     assert (version.proof is not None, version.hint is not None) == (proven, hinted)
 
 
-def test_one_etag_of_two_urls_is_not_one_version(site: servers.Site) -> None:
+def test_equal_etags_of_two_urls_are_different_versions(site: servers.Site) -> None:
     urls = [site.page(path, BODY, 'ETag: "one"') for path in ("/a.csv", "/b.csv")]
     first, second = (feed_version(url, NO_S3).proof for url in urls)
     assert first != second
 
 
-def test_hashing_ends_where_it_takes_too_long(site: servers.Site) -> None:
+def test_hashing_stops_if_it_takes_too_long(site: servers.Site) -> None:
     url = site.page("/feed.csv", BODY)
     assert feed_digest(url, NO_S3, seconds=60)
     assert feed_digest(url, NO_S3, seconds=-1) is None

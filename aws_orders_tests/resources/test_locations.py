@@ -26,18 +26,18 @@ def test_everything_after_the_bucket_is_the_key(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [*ODD_NAMES, "a:b.csv", "C:\\a.csv", "http:/a.csv", "~a.csv"])
-def test_what_has_no_scheme_is_a_path(name: str) -> None:
+def test_a_text_without_a_scheme_is_a_path(name: str) -> None:
     assert parse_location(name) == LocalFile(Path(name))
 
 
 @pytest.mark.parametrize("name", ["a b.csv", "50%.csv", "a#b.csv", "a?b.csv", "é+.csv"])
-def test_a_file_url_names_the_path_that_it_was_made_of(name: str) -> None:
+def test_a_file_url_names_its_path(name: str) -> None:
     path = Path("/tmp") / name
     assert parse_location(path.as_uri()) == LocalFile(path)
     assert parse_location(f"FILE://localhost{path}") == LocalFile(path)
 
 
-def test_a_web_address_stays_as_it_is() -> None:
+def test_a_web_address_is_not_changed() -> None:
     url = "HTTPS://h/a%20b?sig=%2B#x"
     assert parse_location(url) == HttpUrl(url)
 
@@ -45,7 +45,7 @@ def test_a_web_address_stays_as_it_is() -> None:
 @pytest.mark.parametrize(
     "text", ["", "s3://", "s3://bucket", "s3://bucket/", "s3:///key", "ftp://h/p", "file://h/p"]
 )
-def test_what_names_no_file_is_rejected(text: str) -> None:
+def test_a_text_that_is_not_a_location_is_rejected(text: str) -> None:
     with pytest.raises(DataError, match="expected"):
         parse_location(text)
 
@@ -65,7 +65,7 @@ def test_messages_show_no_password_and_no_signature(text: str, shown: str) -> No
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
-def test_feeds_of_any_name_are_read(platform: Platform, name: str) -> None:
+def test_feeds_with_any_name_are_read(platform: Platform, name: str) -> None:
     right, wrong = PRODUCTS_CSV.encode(), b"wrong"
     for cut in "#?":
         if name.partition(cut)[1]:
@@ -79,7 +79,7 @@ def test_feeds_of_any_name_are_read(platform: Platform, name: str) -> None:
     assert platform.refresh("refresh_orders")["s3_orders"]["dagster/row_count"] == 3
 
 
-def test_nothing_else_takes_urls_apart() -> None:
+def test_no_other_module_parses_urls() -> None:
     package = Path(aws_orders.__file__).parent
     for path in package.rglob("*.py"):
         if path.name != "locations.py" and "local" not in path.parts:

@@ -1,6 +1,7 @@
 """Redshift's rules and grammar for one statement, and for the order of several."""
 
 import re
+from collections.abc import Iterator
 
 from sqlfluff.core import FluffConfig, Linter
 
@@ -34,53 +35,65 @@ KEYS = {"CREDENTIALS", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN"}
 
 
 def complaints(text: str) -> list[str]:
-    """Return what is wrong with a statement that real Redshift gets."""
-    said, found = words(text), []
+    """Return the rules that a statement violates."""
+    said = words(text)
+    rules = [*_general_rules(text, said)]
+    if said[0] in ("COPY", "UNLOAD"):
+        rules.append((said.count("IAM_ROLE") == 1, "IAM_ROLE is required"))
+    if said[0] == "COPY":
+        rules += _copy_rules(text, said)
+    found = []
+    if said[0] == "UNLOAD":
+        rules += _unload_rules(text, said)
+        found = complaints(inner(text))
+    return [f"{complaint}: {text}" for holds, complaint in rules if not holds] + found
 
-    def rule(holds: object, complaint: str) -> None:
-        if not holds:
-            found.append(f"{complaint}: {text}")
 
+Rule = tuple[object, str]
+
+
+def _general_rules(text: str, said: list[str]) -> Iterator[Rule]:
     first = said[0]
-    rule(not KEYS & set(said), "only IAM_ROLE may authorise")
+    yield not KEYS & set(said), "only IAM_ROLE may authorise"
     # TRUNCATE commits what is pending; VACUUM and ALTER TABLE APPEND need no transaction around
     # them. https://docs.aws.amazon.com/redshift/latest/dg/r_TRUNCATE.html
-    rule(first not in ("TRUNCATE", "VACUUM", "ALTER"), "ends or forbids a transaction")
-    rule(not re.search(r"SELECT\s+[*]|[.][*]", bare(text)), "columns must be listed")
+    yield first not in ("TRUNCATE", "VACUUM", "ALTER"), "ends or forbids a transaction"
+    yield not re.search(r"SELECT\s+[*]|[.][*]", bare(text)), "columns must be listed"
     # psycopg2 writes backslashes so, and UNLOAD would have to quote them twice.
-    rule(not re.search(r"\bE'", bare(text)), "escape strings are not for Redshift")
+    yield not re.search(r"\bE'", bare(text)), "escape strings are not for Redshift"
     # https://docs.aws.amazon.com/redshift/latest/dg/t_Defining_constraints.html
-    rule(not {"PRIMARY", "FOREIGN", "REFERENCES", "UNIQUE"} & set(said), "not enforced, yet used")
-    rule(not {"FLOAT", "REAL", "DOUBLE"} & set(said), "inexact")
+    keys = {"PRIMARY", "FOREIGN", "REFERENCES", "UNIQUE"}
+    yield not keys & set(said), "not enforced, yet used"
+    yield not {"FLOAT", "REAL", "DOUBLE"} & set(said), "inexact"
     if first == "INSERT":
-        rule(re.match(r'INSERT INTO [\w".]+ \(', bare(text)), "columns must be listed")
-    if first in ("COPY", "UNLOAD"):
-        rule(said.count("IAM_ROLE") == 1, "IAM_ROLE is required")
-    if first == "COPY":
-        rule(re.match(r'COPY ""\s*\(', bare(text)), "into a temporary table, columns listed")
-        if "FROM 'dynamodb://" in text:
-            forbidden = NOT_FROM_DYNAMODB & set(said)
-            rule(not forbidden, f"not allowed from DynamoDB: {forbidden}")
-            ratio = re.search(r"READRATIO (\d+)", bare(text))
-            rule(ratio and 1 <= int(ratio[1]) <= 200, "READRATIO from 1 to 200 is required")
-        else:
-            # https://docs.aws.amazon.com/redshift/latest/dg/copy-parameters-data-source-s3.html
-            rule("FROM 's3://" in text and "MANIFEST" in said, "a path is a prefix: use a manifest")
-            rule("ROUNDEC" in said, "surplus decimals are cut off without ROUNDEC")
-            rule("IGNOREALLERRORS" not in said, "rows would be skipped in silence")
-    if first == "UNLOAD":
-        # https://docs.aws.amazon.com/redshift/latest/dg/r_UNLOAD.html
-        rule({"PARALLEL", "MANIFEST", "HEADER", "CSV"} <= set(said), "one order, one manifest")
-        rule(not {"CLEANPATH", "ALLOWOVERWRITE"} & set(said), "deletes, or leaves, others' files")
-        rule(not {"ESCAPE", "ADDQUOTES"} & set(said), "not allowed with CSV")
-        found += complaints(inner(text))
-        rule("LIMIT" not in words(inner(text)), "no LIMIT inside UNLOAD")
-        rule("ORDER" in words(inner(text)), "its order must be its own")
+        yield re.match(r'INSERT INTO [\w".]+ \(', bare(text)), "columns must be listed"
     if first == "FETCH":
         # https://docs.aws.amazon.com/redshift/latest/dg/fetch.html
         count = re.search(r"FORWARD (\d+)", text)
-        rule(count and int(count[1]) <= 1000, "a single-node cluster gives 1000 rows at most")
-    return found
+        yield count and int(count[1]) <= 1000, "a single-node cluster gives 1000 rows at most"
+
+
+def _copy_rules(text: str, said: list[str]) -> Iterator[Rule]:
+    yield re.match(r'COPY ""\s*\(', bare(text)), "into a temporary table, columns listed"
+    if "FROM 'dynamodb://" in text:
+        forbidden = NOT_FROM_DYNAMODB & set(said)
+        yield not forbidden, f"not allowed from DynamoDB: {forbidden}"
+        ratio = re.search(r"READRATIO (\d+)", bare(text))
+        yield ratio and 1 <= int(ratio[1]) <= 200, "READRATIO from 1 to 200 is required"
+    else:
+        # https://docs.aws.amazon.com/redshift/latest/dg/copy-parameters-data-source-s3.html
+        yield "FROM 's3://" in text and "MANIFEST" in said, "a path is a prefix: use a manifest"
+        yield "ROUNDEC" in said, "surplus decimals are truncated without ROUNDEC"
+        yield "IGNOREALLERRORS" not in said, "rows would be skipped silently"
+
+
+def _unload_rules(text: str, said: list[str]) -> Iterator[Rule]:
+    # https://docs.aws.amazon.com/redshift/latest/dg/r_UNLOAD.html
+    yield {"PARALLEL", "MANIFEST", "HEADER", "CSV"} <= set(said), "one order, one manifest"
+    yield not {"CLEANPATH", "ALLOWOVERWRITE"} & set(said), "deletes, or leaves, others' files"
+    yield not {"ESCAPE", "ADDQUOTES"} & set(said), "not allowed with CSV"
+    yield "LIMIT" not in words(inner(text)), "no LIMIT inside UNLOAD"
+    yield "ORDER" in words(inner(text)), "the query must be ordered"
 
 
 def inner(unload: str) -> str:
@@ -93,10 +106,10 @@ def inner(unload: str) -> str:
 def unread(text: str) -> list[str]:
     """Return the parts of a statement that are not in Redshift's grammar, as sqlfluff reads it."""
     parsed = linter.parse_string(text)
-    told = [str(violation) for violation in parsed.violations]
+    violations = [str(violation) for violation in parsed.violations]
     if parsed.tree is None:
-        return told or [text]
-    return told + [part.raw for part in parsed.tree.recursive_crawl("unparsable")]
+        return violations or [text]
+    return violations + [part.raw for part in parsed.tree.recursive_crawl("unparsable")]
 
 
 def kind(text: str) -> str:
@@ -108,7 +121,7 @@ def written_tables(text: str) -> list[str]:
 
 
 def disorder(statements: list[str]) -> list[str]:
-    """Return what is wrong with the order of one connection's statements."""
+    """Return the rules that the order of one connection's statements violates."""
     found, inside, locked, cursors = [], False, set[str](), 0
     before: list[str] = []
     for position, text in enumerate(statements):
@@ -129,7 +142,7 @@ def disorder(statements: list[str]) -> list[str]:
             locked.update(re.findall(r"^LOCK TABLE (\S+)", text))
         found += [f"no lock on {t}: {text}" for t in written_tables(text) if t not in locked]
         if kind(text) == "COPY" and inside:
-            found.append(f"it would take its snapshot before the lock: {text}")
+            found.append(f"its snapshot would be older than the lock: {text}")
         # https://docs.aws.amazon.com/redshift/latest/dg/declare.html
         cursors += kind(text) == "DECLARE"
         if kind(text) in ("DECLARE", "FETCH") and not (inside and cursors == 1):

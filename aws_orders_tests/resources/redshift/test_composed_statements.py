@@ -19,7 +19,7 @@ from aws_orders.resources.redshift import statements
 from aws_orders_tests.conftest import Platform
 from aws_orders_tests.resources.redshift.statement_rules import complaints, inner, unread
 
-# What to call the functions of `sql` with, by the parameter's name; all combinations are tried.
+# Arguments for the functions that compose SQL, by parameter; all combinations are tested.
 VALUES: dict[str, list[Any]] = {
     "schema": ["shop", 'odd "schema"'],
     "table": [ORDERS, PRODUCTS, ORDERS_LOADS, ORDERS_REJECTED],
@@ -36,7 +36,7 @@ VALUES: dict[str, list[Any]] = {
     "query": [output_sql.select_detailed("it's"), output_sql.select_unmatched("shop")],
     "uri": ["s3://bucket/it's/part_"],
 }
-# Functions that return no whole statement.
+# Functions that do not return a complete statement.
 FRAGMENTS = {"names"}
 
 
@@ -52,7 +52,7 @@ def functions() -> dict[str, Callable[..., Composable]]:
 
 
 def rule_queries(schema: str) -> list[Composable]:
-    """Return all that `rules` asks."""
+    """Return all queries of `rules`."""
     scans = [(PRODUCT_RULES, PRODUCTS_SCAN), (ORDER_RULES, ORDERS_SCAN)]
     asked = [rule.faulty for applied, _ in scans for rule in applied]
     asked += [text for text in vars(rules).values() if isinstance(text, SQL)]
@@ -62,20 +62,20 @@ def rule_queries(schema: str) -> list[Composable]:
 
 @pytest.fixture
 def connection(platform: Platform) -> Iterator[psycopg2.extensions.connection]:
-    """Open a connection, which is what quotes literals."""
+    """Open a connection, which quotes literals."""
     with platform.redshift.session() as session:
         yield session.connection
 
 
 def written(name: str, connection: psycopg2.extensions.connection) -> list[str]:
-    """Return what a function of `sql` gives, for every combination of arguments."""
+    """Return the statements that a function composes from all combinations of arguments."""
     function = functions()[name]
     parameters = [p for p in inspect.signature(function).parameters if p != "context"]
     for parameter in parameters:
         assert parameter in VALUES, (
-            f"sql.{name} has the parameter {parameter}, and VALUES in this file has no value for "
+            f"{name} has the parameter {parameter}, and VALUES in this file has no value for "
             "it. Add one or more that are typical, and one with a quote if it is text; or add "
-            f"{name} to FRAGMENTS, if it returns no whole statement."
+            f"{name} to FRAGMENTS, if it does not return a complete statement."
         )
     context = {"context": connection} if "context" in inspect.signature(function).parameters else {}
     texts = []
@@ -86,7 +86,7 @@ def written(name: str, connection: psycopg2.extensions.connection) -> list[str]:
 
 
 @pytest.mark.parametrize("name", functions())
-def test_a_statement_is_in_redshifts_grammar_and_keeps_its_rules(
+def test_statements_follow_redshifts_grammar_and_rules(
     connection: psycopg2.extensions.connection, name: str
 ) -> None:
     for text in written(name, connection):
@@ -96,7 +96,7 @@ def test_a_statement_is_in_redshifts_grammar_and_keeps_its_rules(
             assert unread(inner(text)) == [], text
 
 
-def test_the_rules_of_checks_are_in_redshifts_grammar_too(
+def test_the_queries_of_checks_follow_redshifts_grammar_and_rules(
     connection: psycopg2.extensions.connection,
 ) -> None:
     for query in rule_queries('odd "schema"'):

@@ -16,7 +16,7 @@ from laptop_aws.stack import Stack
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "text"),
     [
         ({"auth": "kerberos"}, "expected: password, serverless, cluster, secret"),
         ({"host": "x", "user": "me"}, "no REDSHIFT_PASSWORD"),
@@ -26,12 +26,12 @@ from laptop_aws.stack import Stack
         ({"auth": "secret"}, "no REDSHIFT_SECRET"),
     ],
 )
-def test_missing_settings_are_named_as_the_environment_has_them(
-    settings: dict[str, str], told: str
+def test_missing_settings_are_named_by_their_environment_variables(
+    settings: dict[str, str], text: str
 ) -> None:
     with pytest.raises(DataError) as raised:
         who(resource(**settings))
-    assert told in str(raised.value)
+    assert text in str(raised.value)
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def verifying(port: int, password: str, **settings: Any) -> RedshiftResource:
     return resource(port=port, **{**common, **settings})
 
 
-def test_a_certificate_is_checked_and_the_session_encrypted(
+def test_the_certificate_is_verified_and_the_session_encrypted(
     secure: int, ours: servers.Authority, password: str
 ) -> None:
     redshift = verifying(secure, password, sslrootcert=str(ours.roots))
@@ -64,7 +64,7 @@ def test_a_certificate_is_checked_and_the_session_encrypted(
 
 
 @pytest.mark.parametrize("roots", ["theirs", "the default"])
-def test_a_certificate_that_nobody_trusted_signed_is_refused(
+def test_a_certificate_without_a_trusted_authority_is_refused(
     secure: int, password: str, tmp_path: Path, roots: str
 ) -> None:
     theirs = str(servers.authority(tmp_path, "theirs").roots) if roots == "theirs" else ""
@@ -82,7 +82,7 @@ def test_a_certificate_for_another_host_is_refused(
     assert "REDSHIFT_HOST" in raised.value.fix
 
 
-def test_roots_that_are_not_there_are_told_of(secure: int, password: str) -> None:
+def test_missing_root_certificates_are_reported(secure: int, password: str) -> None:
     with pytest.raises(DataError, match="root certificates cannot be read"):
         who(verifying(secure, password, sslrootcert="/nowhere/roots.pem"))
 
@@ -93,14 +93,14 @@ def test_a_server_without_tls_is_refused_by_default(stack: Stack, password: str)
     assert RedshiftResource(database="dev").sslmode == "verify-full"
 
 
-def test_a_database_that_is_not_there_is_told_of(stack: Stack, password: str) -> None:
+def test_a_missing_database_is_reported(stack: Stack, password: str) -> None:
     address = {"host": "127.0.0.1", "port": stack.redshift_port}
     with pytest.raises(DataError, match="database does not exist") as raised:
         who(resource(user=USER, password=password, database="prod", **address))
     assert "REDSHIFT_DATABASE" in raised.value.fix
 
 
-def test_what_no_retry_mends_is_not_retried(stack: Stack) -> None:
+def test_permanent_errors_are_not_retried(stack: Stack) -> None:
     waits: list[float] = []
     address = {"host": "127.0.0.1", "port": stack.redshift_port}
     with pytest.raises(PasswordRefusedError):
@@ -108,7 +108,7 @@ def test_what_no_retry_mends_is_not_retried(stack: Stack) -> None:
     assert waits == []
 
 
-def test_the_default_roots_have_those_of_redshifts_certificates() -> None:
+def test_the_default_root_certificates_include_redshifts() -> None:
     # https://docs.aws.amazon.com/redshift/latest/mgmt/connecting-ssl-support.html
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(trusted_roots())

@@ -20,7 +20,7 @@ from laptop_aws.stack import Stack
 
 @pytest.fixture
 def aws(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[servers.Aws]:
-    """Serve Redshift's own APIs, which the laptop's AWS lacks."""
+    """Serve the APIs of Redshift, which the laptop's AWS lacks."""
     with servers.aws() as running:
         monkeypatch.setenv("AWS_ENDPOINT_URL_REDSHIFT", running.url)
         monkeypatch.setenv("AWS_ENDPOINT_URL_REDSHIFT_SERVERLESS", running.url)
@@ -30,7 +30,7 @@ def aws(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[servers.Aws]:
 def workgroup_answers(
     aws: servers.Aws, stack: Stack, *passwords: str, seconds: float = 3600
 ) -> None:
-    """Have the workgroup's API hand out `passwords`, one after another, the last for ever."""
+    """Let the workgroup's API return `passwords` one after another, the last one repeatedly."""
     left = list(passwords)
 
     def credentials(_: dict[str, Any]) -> servers.Answer:
@@ -43,7 +43,7 @@ def workgroup_answers(
     aws.answers["GetWorkgroup"] = lambda _: (200, json.dumps({"workgroup": {"endpoint": endpoint}}))
 
 
-def test_a_workgroup_gives_temporary_credentials_and_its_address(
+def test_a_workgroup_returns_temporary_credentials_and_its_address(
     aws: servers.Aws, stack: Stack, password: str
 ) -> None:
     workgroup_answers(aws, stack, password)
@@ -55,7 +55,7 @@ def test_a_workgroup_gives_temporary_credentials_and_its_address(
     ]
 
 
-def test_a_cluster_gives_temporary_credentials_and_its_address(
+def test_a_cluster_returns_temporary_credentials_and_its_address(
     aws: servers.Aws, stack: Stack, password: str
 ) -> None:
     expires = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
@@ -87,7 +87,7 @@ def test_an_address_that_is_set_is_not_looked_up(
     assert aws.count("GetWorkgroup") == 0
 
 
-def test_the_warehouse_may_be_in_a_region_of_its_own(
+def test_the_warehouse_may_be_in_another_region(
     aws: servers.Aws, stack: Stack, password: str
 ) -> None:
     workgroup_answers(aws, stack, password)
@@ -104,7 +104,7 @@ def secret(**held: Any) -> str:
         return str(arn)
 
 
-def test_a_secret_gives_user_password_and_address(stack: Stack, password: str) -> None:
+def test_a_secret_has_user_password_and_address(stack: Stack, password: str) -> None:
     address = {"host": "127.0.0.1", "port": stack.redshift_port}
     arn = secret(username=USER, password=password, **address)
     assert who(resource(auth="secret", secret=arn)) == USER
@@ -112,7 +112,9 @@ def test_a_secret_gives_user_password_and_address(stack: Stack, password: str) -
     assert who(resource(auth="secret", secret=bare, **address)) == USER
 
 
-def test_a_secret_that_is_rotated_during_a_run_is_fetched_anew(stack: Stack, password: str) -> None:
+def test_a_secret_that_is_rotated_during_a_run_is_fetched_again(
+    stack: Stack, password: str
+) -> None:
     address = {"host": "127.0.0.1", "port": stack.redshift_port}
     arn = secret(username=USER, password="before the rotation", **address)
     redshift = resource(auth="secret", secret=arn)
@@ -124,7 +126,7 @@ def test_a_secret_that_is_rotated_during_a_run_is_fetched_anew(stack: Stack, pas
     assert who(redshift) == USER
 
 
-def test_a_secret_of_another_form_is_told_of_but_not_shown(stack: Stack) -> None:
+def test_a_secret_with_another_format_is_reported_but_not_shown(stack: Stack) -> None:
     arn = secret(user="planted-user", pass_="planted-password")
     with pytest.raises(DataError) as raised:
         who(resource(auth="secret", secret=arn, host="127.0.0.1"))
@@ -134,7 +136,7 @@ def test_a_secret_of_another_form_is_told_of_but_not_shown(stack: Stack) -> None
     assert raised.value.__suppress_context__
 
 
-def test_credentials_serve_many_sessions_and_threads_until_they_are_about_to_expire(
+def test_credentials_are_shared_by_sessions_and_threads_until_shortly_before_they_expire(
     aws: servers.Aws, stack: Stack, password: str
 ) -> None:
     workgroup_answers(aws, stack, password)
@@ -148,7 +150,7 @@ def test_credentials_serve_many_sessions_and_threads_until_they_are_about_to_exp
     assert aws.count("GetCredentials") == 3
 
 
-def test_a_refused_password_is_fetched_anew_once(
+def test_refused_credentials_are_fetched_again_once(
     aws: servers.Aws, stack: Stack, password: str
 ) -> None:
     workgroup_answers(aws, stack, "revoked", password)
@@ -161,7 +163,7 @@ def test_a_refused_password_is_fetched_anew_once(
     assert "revoked for good" not in str(raised.value)
 
 
-def test_a_run_meets_no_expired_credentials_however_long_it_takes() -> None:
+def test_a_long_run_never_has_expired_credentials() -> None:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     fetched = []
 
@@ -178,7 +180,7 @@ def test_a_run_meets_no_expired_credentials_however_long_it_takes() -> None:
     assert len(fetched) == 11
 
 
-def test_the_password_is_in_no_text_that_tells_of_credentials_or_of_the_resource() -> None:
+def test_the_password_is_not_in_the_text_of_credentials_or_of_the_resource() -> None:
     assert "planted" not in repr(Credentials("me", "planted"))
     assert "planted" not in repr(resource(host="x", user="me", password="planted"))
 
@@ -190,7 +192,7 @@ def test_the_password_is_in_no_text_that_tells_of_credentials_or_of_the_resource
         ({"auth": "cluster", "cluster": "orders"}, "redshift:GetClusterCredentialsWithIAM"),
     ],
 )
-def test_what_aws_denies_is_told_with_what_to_allow(
+def test_denied_access_is_reported_with_the_action_to_allow(
     aws: servers.Aws, settings: dict[str, str], action: str
 ) -> None:
     with pytest.raises(DataError) as raised:
@@ -199,7 +201,7 @@ def test_what_aws_denies_is_told_with_what_to_allow(
     assert "arn:aws:iam::123456789012:user/me may not" in raised.value.found
 
 
-def test_a_warehouse_without_an_endpoint_is_told_of(
+def test_a_warehouse_without_an_endpoint_is_reported(
     aws: servers.Aws, stack: Stack, password: str
 ) -> None:
     workgroup_answers(aws, stack, password)

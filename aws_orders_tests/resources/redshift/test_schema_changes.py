@@ -1,4 +1,4 @@
-"""Any sequence of allowed contract changes, with loads in between, against the last contract."""
+"""Any sequence of allowed contract changes, with loads in between, results in the last contract."""
 
 from dataclasses import replace
 from typing import Any
@@ -32,7 +32,7 @@ CHANGES = st.lists(
 
 
 def changed(table: Table, kind: str, name: str, type_: SqlType) -> Table:
-    """Return the contract after one allowed change; the same where it does not apply."""
+    """Return the contract after one allowed change; unchanged if the change does not apply."""
     there = table.column(name)
     if kind == "add" and there is None:
         added = Column(name, type_, "", optional=True)
@@ -45,10 +45,10 @@ def changed(table: Table, kind: str, name: str, type_: SqlType) -> Table:
     return table
 
 
-# Every example drops what the one before has made.
+# Every example drops the tables of the previous one.
 @search(20)
 @given(CHANGES)
-def test_any_changes_with_loads_in_between_are_what_the_last_contract_makes(
+def test_any_changes_with_loads_in_between_result_in_the_last_contract(
     platform: Platform, changes: list[tuple[str, str, SqlType]]
 ) -> None:
     schema = platform.redshift.schema_name
@@ -69,7 +69,7 @@ def test_any_changes_with_loads_in_between_are_what_the_last_contract_makes(
 
 
 def insert(session: Session, schema: str, contract: Table, load_id: int) -> tuple[Any, ...]:
-    """Load one order, by way of a stage, its name as long as the contract allows."""
+    """Load one order through a stage, with a name of the longest length that is allowed."""
     column = contract.column("customer_name")
     assert column
     assert column.type.max_bytes

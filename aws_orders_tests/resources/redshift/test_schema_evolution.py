@@ -1,4 +1,4 @@
-"""Schema evolution: a changed contract meets a warehouse that an earlier contract made."""
+"""Schema evolution: a changed contract, and a warehouse from an earlier contract."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -53,7 +53,7 @@ def columns(platform: Platform, table: str = "things") -> list[tuple[Any, ...]]:
     )
 
 
-def test_missing_tables_columns_and_lengths_are_made_and_a_second_look_finds_nothing_to_do(
+def test_missing_tables_and_columns_are_created_and_texts_widened_only_once(
     platform: Platform,
 ) -> None:
     schema = platform.redshift.schema_name
@@ -76,7 +76,7 @@ TYPES = [
 ]
 
 
-def test_a_table_that_was_just_created_needs_no_change_whatever_its_types(
+def test_a_new_table_needs_no_change_whatever_its_types(
     platform: Platform,
 ) -> None:
     every = things(*(Column(f"c{n}", SqlType(ddl), "") for n, ddl in enumerate(TYPES)))
@@ -84,7 +84,7 @@ def test_a_table_that_was_just_created_needs_no_change_whatever_its_types(
     assert apply(platform, every) == []
 
 
-def test_a_column_that_only_the_contract_requires_is_left_as_it_is(platform: Platform) -> None:
+def test_a_column_that_only_the_contract_requires_is_not_changed(platform: Platform) -> None:
     apply(platform, things(KEY, NAME))
     assert apply(platform, things(KEY, replace(NAME, required=True))) == []
 
@@ -143,7 +143,7 @@ REFUSED: dict[str, tuple[Table, Table, list[str]]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_may_lose_data_is_refused_and_the_sql_of_the_error_works_as_written(
+def test_a_change_that_may_lose_data_is_refused_and_the_sql_in_the_error_works(
     platform: Platform, name: str
 ) -> None:
     before, after, words = REFUSED[name]
@@ -152,9 +152,9 @@ def test_what_may_lose_data_is_refused_and_the_sql_of_the_error_works_as_written
     was = columns(platform)
     with pytest.raises(DataError) as raised:
         apply(platform, after)
-    told = str(raised.value)
+    text = str(raised.value)
     assert [
-        word for word in [f"{platform.redshift.schema_name}.things", *words] if word not in told
+        word for word in [f"{platform.redshift.schema_name}.things", *words] if word not in text
     ] == []
     assert columns(platform) == was
     assert "as the table's owner: " in raised.value.fix
@@ -163,7 +163,7 @@ def test_what_may_lose_data_is_refused_and_the_sql_of_the_error_works_as_written
     assert apply(platform, after) == []
 
 
-def test_all_differences_are_named_at_once_and_nothing_is_changed(platform: Platform) -> None:
+def test_one_error_names_all_differences_and_nothing_is_changed(platform: Platform) -> None:
     apply(platform, things(KEY, NAME, NEW))
     was = columns(platform)
     with pytest.raises(DataError) as raised:
@@ -181,7 +181,7 @@ def fail_with(monkeypatch: pytest.MonkeyPatch, sqlstate: str) -> None:
 
 
 @pytest.mark.parametrize("column", [replace(NAME, type=varchar(60)), NEW])
-def test_a_user_who_may_not_change_the_table_gets_an_error_with_the_grant(
+def test_without_the_privilege_to_alter_the_error_has_the_grant(
     platform: Platform, monkeypatch: pytest.MonkeyPatch, column: Column
 ) -> None:
     apply(platform, things(KEY, NAME))
@@ -194,7 +194,7 @@ def test_a_user_who_may_not_change_the_table_gets_an_error_with_the_grant(
     assert f"{user} as the table's owner" in raised.value.expected
 
 
-def test_a_text_that_redshift_does_not_widen_gets_an_error_with_statements_that_do(
+def test_if_redshift_cannot_widen_a_text_the_error_has_statements_that_do(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     apply(platform, things(KEY, NAME))
@@ -210,7 +210,7 @@ def test_a_text_that_redshift_does_not_widen_gets_an_error_with_statements_that_
     assert platform.query("SELECT id, name FROM things") == [(1, "Kettle")]
 
 
-def test_a_user_who_may_not_create_a_table_gets_an_error_with_the_grant(
+def test_without_the_privilege_to_create_the_error_has_the_grant(
     platform: Platform,
 ) -> None:
     schema, user = platform.redshift.schema_name, platform.redshift.user
@@ -224,7 +224,7 @@ def test_a_user_who_may_not_create_a_table_gets_an_error_with_the_grant(
 
 
 @pytest.mark.parametrize("sqlstate", ["57014", "0A000"])
-def test_another_failure_stays_what_it_is(
+def test_other_errors_are_not_changed(
     platform: Platform, monkeypatch: pytest.MonkeyPatch, sqlstate: str
 ) -> None:
     apply(platform, things(KEY, NAME))
@@ -234,7 +234,7 @@ def test_another_failure_stays_what_it_is(
 
 
 @pytest.mark.parametrize("step", ["read", "before", "inside"])
-def test_two_runs_that_change_the_same_table_at_once_both_succeed(
+def test_two_runs_that_change_the_same_table_concurrently_both_succeed(
     platform: Platform, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     apply(platform, things(KEY, NAME))
@@ -278,7 +278,7 @@ def as_made_at_first(schema: str) -> Sequence[Composed]:
     return [statements.create_table(schema, table) for table in made]
 
 
-def test_a_warehouse_of_an_earlier_version_is_changed_by_the_next_run_which_says_so(
+def test_the_next_run_changes_the_tables_of_an_earlier_version_and_reports_it(
     platform: Platform,
 ) -> None:
     schema = platform.redshift.schema_name

@@ -20,7 +20,7 @@ Sent = dict[int, list[str]]
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
-    """Record what is sent from now on, as bytes on the wire have it, by connection."""
+    """Record the statements sent from now on, as on the wire, by connection."""
     recorded: Sent = defaultdict(list)
 
     class Recorder(psycopg2.extensions.cursor):
@@ -43,10 +43,10 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
 
 @pytest.fixture
 def everything(platform: Platform, sent: Sent) -> Sent:
-    """Have the platform do all that it can, and record what that sends."""
+    """Record the statements of all operations of the platform."""
     platform.refresh()
     platform.deliver("more.csv", ORDERS_CSV.replace("order_id", "note,order_id"))
-    platform.fault()  # a row is a field short
+    platform.fault()  # a row lacks a field
     platform.deliver("more.csv", ORDERS_CSV)
     platform.refresh("refresh_orders")
     platform.deliver("more.csv", ORDERS_CSV + "9,Ann,ann@example.org,77,1,1,1\n")
@@ -60,7 +60,7 @@ def everything(platform: Platform, sent: Sent) -> Sent:
     return sent
 
 
-def test_what_runs_send_is_in_redshifts_grammar_keeps_its_rules_and_locks_first(
+def test_all_statements_sent_follow_redshifts_grammar_and_rules_and_lock_first(
     everything: Sent,
 ) -> None:
     texts = sorted({text for statements in everything.values() for text in statements})

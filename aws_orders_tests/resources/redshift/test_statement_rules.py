@@ -41,12 +41,12 @@ UNLOAD = (
         UNLOAD + " CLEANPATH",
     ],
 )
-def test_the_rules_refuse_what_redshift_would_or_we_should_regret(text: str) -> None:
+def test_the_rules_reject_invalid_and_dangerous_statements(text: str) -> None:
     assert complaints(text)
 
 
 @pytest.mark.parametrize("text", [COPY, ITEMS, UNLOAD])
-def test_the_rules_and_the_grammar_take_what_is_right(text: str) -> None:
+def test_the_rules_and_the_grammar_accept_valid_statements(text: str) -> None:
     assert complaints(text) == []
     assert unread(text) == []
 
@@ -61,7 +61,7 @@ def test_the_rules_and_the_grammar_take_what_is_right(text: str) -> None:
         "INSERT INTO t (a,) VALUES (1)",
     ],
 )
-def test_the_grammar_refuses_what_is_none_of_redshifts(text: str) -> None:
+def test_the_grammar_rejects_other_dialects(text: str) -> None:
     assert unread(text)
 
 
@@ -80,5 +80,5 @@ def test_the_grammar_refuses_what_is_none_of_redshifts(text: str) -> None:
         ["BEGIN", "DECLARE c CURSOR FOR SELECT 1", "DECLARE d CURSOR FOR SELECT 1"],
     ],
 )
-def test_the_order_of_statements_is_looked_at(statements: list[str]) -> None:
+def test_the_rules_reject_a_dangerous_order_of_statements(statements: list[str]) -> None:
     assert disorder(statements)

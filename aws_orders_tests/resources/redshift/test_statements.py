@@ -1,4 +1,4 @@
-"""The SQL that is sent, as text: the same for the laptop and for Redshift."""
+"""The text of composed SQL, which is the same on the laptop and on Redshift."""
 
 from collections.abc import Iterator
 
@@ -16,12 +16,12 @@ ROLE = "arn:aws:iam::123456789012:role/warehouse"
 
 @pytest.fixture
 def quoting(platform: Platform) -> Iterator[connection]:
-    """Open a connection, which is what quotes literals."""
+    """Open a connection, which quotes literals."""
     with platform.redshift.session() as session:
         yield session.connection
 
 
-def test_tables_are_created_by_the_contract(quoting: connection) -> None:
+def test_tables_are_created_from_the_contract(quoting: connection) -> None:
     assert statements.create_table("shop", ORDERS).as_string(quoting) == (
         'CREATE TABLE IF NOT EXISTS "shop"."orders" (\n'
         '    "order_id" BIGINT NOT NULL,\n'
@@ -48,7 +48,7 @@ def test_a_stage_has_the_files_columns_in_the_files_order(quoting: connection) -
     )
 
 
-def test_deliveries_are_copied_by_manifest_with_the_files_own_column_list(
+def test_deliveries_are_copied_by_manifest_with_the_columns_of_the_file(
     quoting: connection,
 ) -> None:
     statement = statements.copy_deliveries(
@@ -75,7 +75,7 @@ def test_products_are_copied_from_dynamodb_with_options_that_are_allowed_there(
     )
 
 
-def test_the_join_is_sorted_by_every_column_it_has(quoting: connection) -> None:
+def test_the_join_is_sorted_by_all_its_columns(quoting: connection) -> None:
     assert sql.select_detailed("shop").as_string(quoting) == (
         "SELECT\n"
         '    "orders"."order_id" AS "order_id",\n'
