@@ -37,8 +37,8 @@ ORDERS_CSV = (
     '3,"Brandt, Olga",olga@example.org,1,0.10,10,1\n'
 )
 
-# They start processes, wait, or run jobs for each of many cases: `make check` leaves them out.
-# What they are about in detail, the others touch as well.
+# These files start processes, wait, or run jobs for many cases; `make check` skips them. Other tests
+# cover the same code in less detail.
 SLOW = {
     "test_aws.py",
     "test_bad_input.py",

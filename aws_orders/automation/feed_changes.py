@@ -1,7 +1,7 @@
 """Detects that the products feed changed: by its version or, if that proves nothing, its bytes.
 
 The metadata of the stored products file has the version and the digest that were fetched last. The
-cursor only saves work: without it the feed is hashed once more.
+cursor only saves work: without it the feed is hashed again.
 """
 
 from dataclasses import dataclass
@@ -101,7 +101,7 @@ def _is_stored(version: Version, stored: "Mapping[str, str]") -> bool:
 def _read_cursor(text: str | None) -> FeedCursor:
     try:
         return FeedCursor.model_validate_json(text or "{}")
-    except ValidationError:  # of another version of the platform: hash the feed once more
+    except ValidationError:  # of another version of the platform: hash the feed again
         return FeedCursor()
 
 

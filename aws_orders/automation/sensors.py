@@ -1,7 +1,7 @@
 """The sensors: three start runs, and one notifies of failures and recoveries.
 
 What each detects is in `arrivals`, `s3_events`, `feed_changes` and `alerts`. By default the sensors
-are stopped, because on AWS somebody decides to start them; AWS_ORDERS_SENSORS=running changes that.
+are stopped, because on AWS an operator starts them; AWS_ORDERS_SENSORS=running changes that.
 """
 
 import os

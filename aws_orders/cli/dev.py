@@ -23,7 +23,7 @@ def dev(options: argparse.Namespace) -> int:
 
         wait_ready(stack, children)
         refresh.fail_interrupted_runs(fresh_stack=bool(children))
-        # On a laptop the sensors run by default; on AWS somebody decides to start them.
+        # On a laptop the sensors run by default; on AWS an operator starts them.
         os.environ.setdefault("AWS_ORDERS_SENSORS", "running")
         workspace = str(PROJECT / "workspace.yaml")
         dagster = [sys.executable, "-m", "dagster", "dev", "--workspace", workspace]

@@ -112,7 +112,7 @@ def role(redshift: RedshiftResource) -> Check:
             attached, default = _roles_of_cluster(redshift)
         else:
             return Problem(
-                f"{redshift.iam_role}; this check cannot tell whether it works",
+                f"{redshift.iam_role}; only --live shows whether it works",
                 "REDSHIFT_WORKGROUP or REDSHIFT_CLUSTER, with which AWS reports the roles",
                 "Test the role with: aws-orders doctor --live",
                 Status.WARN,

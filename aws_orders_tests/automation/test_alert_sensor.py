@@ -161,11 +161,11 @@ def test_a_killed_run_is_reported_for_the_assets_that_it_did_not_reach(
         jobs=[dg.define_asset_job("refresh", "*")],
     )
     run = alerts.instance.create_run_for_job(defs.resolve_job_def("refresh"))
-    alerts.instance.report_run_failed(run, "The run's process is gone.")
+    alerts.instance.report_run_failed(run, "The process of the run has died.")
     alerts.tick()
     ((subject, body),) = alerts.notifications()
     assert subject == "FAILED: first (shop)"
-    assert "  The run's process is gone.\n" in body
+    assert "  The process of the run has died.\n" in body
     alerts.run()
     alerts.tick()
     assert [subject for subject, _ in alerts.notifications()] == ["RECOVERED: first (shop)"]

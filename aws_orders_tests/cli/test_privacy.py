@@ -12,7 +12,7 @@ GOOD = "".join(f"{n},Ann,{PLANTED}{n}@hidden.example,1,2,3,6\n" for n in range(1
 # Rows that violate every check of the orders, and a row that COPY rejects.
 DUBIOUS = f"30,Ann,{PLANTED}@nowhere,99,-1,0,7\n30,Ann,{PLANTED},99,-1,0,7\n"
 BAD = f"31,Ann,{PLANTED}@hidden.example,1,{PLANTED}@price.example,1,1\n"
-KEY = "planted-key-of-somebodys-account"
+KEY = "planted-key-of-another-account"
 KEPT = ("dagster", "logs")
 
 

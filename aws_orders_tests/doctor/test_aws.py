@@ -17,14 +17,16 @@ from laptop_aws.stack import Stack
 def test_missing_resources_are_reported_with_the_setting_that_names_them(
     examined: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("AWS_ORDERS_BUCKET", "nobodys-bucket")
+    monkeypatch.setenv("AWS_ORDERS_BUCKET", "missing-bucket")
     monkeypatch.setenv("AWS_ORDERS_PRODUCTS_FEED", "/nowhere/products.csv")
     monkeypatch.setenv("AWS_ORDERS_ORDERS_QUEUE", f"{os.environ['AWS_ENDPOINT_URL']}/0/none")
-    monkeypatch.setenv("REDSHIFT_SCHEMA", "nobodys")
+    monkeypatch.setenv("REDSHIFT_SCHEMA", "missing_schema")
     found = diagnoses()
-    assert "AWS_ORDERS_BUCKET" in missing(found)["bucket nobodys-bucket"].fix
-    assert "REDSHIFT_SCHEMA" in missing(found)["warehouse: schema nobodys"].fix
-    assert 'CREATE SCHEMA "nobodys";' in missing(found)["warehouse: schema nobodys"].fix
+    assert "AWS_ORDERS_BUCKET" in missing(found)["bucket missing-bucket"].fix
+    assert "REDSHIFT_SCHEMA" in missing(found)["warehouse: schema missing_schema"].fix
+    assert (
+        'CREATE SCHEMA "missing_schema";' in missing(found)["warehouse: schema missing_schema"].fix
+    )
     assert "cannot be read" in missing(found)["products feed"].found
     (queue,) = [diagnosis for what, diagnosis in found.items() if what.startswith("queue")]
     assert "AWS_ORDERS_ORDERS_QUEUE" in queue.fix
@@ -60,19 +62,19 @@ def test_denied_access_is_reported_with_the_action_and_the_resource(
             monkeypatch.setenv(f"AWS_ENDPOINT_URL_{service}", denying.url)
         found = diagnoses()
     bucket, table = examined.bucket, examined.settings.products_table
-    told = {what: diagnosis.fix for what, diagnosis in missing(found).items()}
-    assert set(told) == {
+    fixes = {what: diagnosis.fix for what, diagnosis in missing(found).items()}
+    assert set(fixes) == {
         f"bucket {bucket}",
         "bucket: listing",
         "bucket: reading",
         f"table {table}",
         "table: reading",
     }
-    assert f"Allow s3:ListBucket on arn:aws:s3:::{bucket} " in told["bucket: listing"]
-    assert f"Allow s3:GetObject on arn:aws:s3:::{bucket}/* " in told["bucket: reading"]
+    assert f"Allow s3:ListBucket on arn:aws:s3:::{bucket} " in fixes["bucket: listing"]
+    assert f"Allow s3:GetObject on arn:aws:s3:::{bucket}/* " in fixes["bucket: reading"]
     assert (
         f"dynamodb:Scan on arn:aws:dynamodb:us-east-1:000000000000:table/{table} "
-        in told["table: reading"]
+        in fixes["table: reading"]
     )
     # The platform does not require these.
     assert found["bucket: versioned"].status is Status.WARN

@@ -51,7 +51,7 @@ def test_the_grant_is_shown_if_another_user_owns_a_table_to_change(
 ) -> None:
     examined.refresh()
     examined.query("ALTER TABLE orders_loads DROP COLUMN records")
-    monkeypatch.setattr(schema_sql, "OWNER", "SELECT 'somebody' WHERE %s <> %s")
+    monkeypatch.setattr(schema_sql, "OWNER", "SELECT 'another_user' WHERE %s <> %s")
     found = diagnoses()["warehouse: schema changes"]
     schema = examined.redshift.schema_name
     assert found.status is Status.WARN
@@ -102,10 +102,10 @@ def test_the_role_of_copy_is_looked_up_if_aws_reports_it(
     with servers.aws() as api:
         monkeypatch.setenv("AWS_ENDPOINT_URL_REDSHIFT", api.url)
         monkeypatch.setenv("AWS_ENDPOINT_URL_REDSHIFT_SERVERLESS", api.url)
-        told = f"IamRole(applyStatus=in-sync, iamRoleArn={ATTACHED})"
+        text = f"IamRole(applyStatus=in-sync, iamRoleArn={ATTACHED})"
         answers: dict[str, Any] = {
             "GetWorkgroup": {"workgroup": {"namespaceName": "orders"}},
-            "GetNamespace": {"namespace": {"iamRoles": [told]}},
+            "GetNamespace": {"namespace": {"iamRoles": [text]}},
         }
         for operation, answer in answers.items():
             api.answers[operation] = lambda _, answer=answer: (200, json.dumps(answer))

@@ -52,9 +52,9 @@ def test_the_sources_of_columns_are_columns_of_the_upstream_assets(asset: str) -
 
 @pytest.mark.parametrize("asset", DERIVED)
 def test_dagster_has_the_lineage_of_each_column(asset: str) -> None:
-    told = column_lineage(asset)["dagster/column_lineage"].deps_by_column
+    lineage = column_lineage(asset)["dagster/column_lineage"].deps_by_column
     assert {
-        name: (dep.asset_key.to_user_string(), dep.column_name) for name, (dep,) in told.items()
+        name: (dep.asset_key.to_user_string(), dep.column_name) for name, (dep,) in lineage.items()
     } == sources(asset)
 
 

@@ -248,10 +248,10 @@ def test_a_table_with_another_key_is_named_with_its_key(platform: Platform, keys
         ],
         BillingMode="PAY_PER_REQUEST",
     )
-    told = platform.fault("refresh_products")
-    assert f"DynamoDB table {table}: The DynamoDB table has another key" in told
-    assert all(f"{name} ({kind})" in told for name, kind in pairs)
-    assert "AWS_ORDERS_PRODUCTS_TABLE" in told
+    text = platform.fault("refresh_products")
+    assert f"DynamoDB table {table}: The DynamoDB table has another key" in text
+    assert all(f"{name} ({kind})" in text for name, kind in pairs)
+    assert "AWS_ORDERS_PRODUCTS_TABLE" in text
     # Follow the advice:
     platform.change_settings(products_table=f"{table}-2")
     platform.refresh("refresh_products")
@@ -281,16 +281,16 @@ def test_an_archived_delivery_that_was_never_loaded_is_named(platform: Platform)
         Body=b"order_id\n",
         StorageClass="GLACIER",
     )
-    told = platform.fault("refresh_orders")
-    assert f"s3://{platform.bucket}/input/orders/old.csv: The object is archived" in told
-    assert "restore-object" in told
+    text = platform.fault("refresh_orders")
+    assert f"s3://{platform.bucket}/input/orders/old.csv: The object is archived" in text
+    assert "restore-object" in text
 
 
 def test_a_deleted_bucket_is_named(platform: Platform) -> None:
     platform.change_settings(bucket="deleted-bucket")
-    told = platform.fault("refresh_orders")
-    assert "s3://deleted-bucket/" in told
-    assert "The bucket does not exist" in told
+    text = platform.fault("refresh_orders")
+    assert "s3://deleted-bucket/" in text
+    assert "The bucket does not exist" in text
 
 
 def test_advice_is_a_table_of_sentences() -> None:
