@@ -37,8 +37,8 @@ ORDERS_CSV = (
     '3,"Brandt, Olga",olga@example.org,1,0.10,10,1\n'
 )
 
-# These files start processes, wait, or run jobs for many cases; `make check` skips them. Other tests
-# cover the same code in less detail.
+# These files start processes, wait, or run jobs for many cases; `make check` skips them. Other
+# tests cover the same code in less detail.
 SLOW = {
     "test_aws.py",
     "test_bad_input.py",

@@ -48,8 +48,8 @@ def live_test(
     test = _LiveTest(settings, s3, dynamodb, redshift)
     try:
         for check in test.steps():
-            yield (finding := diagnose(check))
-            if finding.status is Status.MISSING:
+            yield (diagnosis := diagnose(check))
+            if diagnosis.status is Status.MISSING:
                 break
     except BaseException:
         test.clean_up()
