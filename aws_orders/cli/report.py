@@ -4,6 +4,7 @@ import boto3
 
 from aws_orders.cli.refresh import OUTPUT, AssetResult, Summary
 from aws_orders.reporting.previews import first_rows
+from aws_orders.resources.aws_errors import record_resources
 from aws_orders.resources.locations import split_s3_url
 from aws_orders.rows.masking import masked
 
@@ -40,7 +41,8 @@ def print_result(summary: Summary, seconds: float) -> None:
 
 def _first_rows(uri: str) -> list[list[str]]:
     bucket, key = split_s3_url(uri)
-    header, *rows = first_rows(boto3.client("s3"), bucket, key, PREVIEW_ROWS)
+    s3 = record_resources(boto3.client("s3"))
+    header, *rows = first_rows(s3, bucket, key, PREVIEW_ROWS)
     return [header, *(list(map(masked, header, row)) for row in rows)]
 
 

@@ -70,7 +70,7 @@ REJECTED = {
     "deflate truncated": (plain("Content-Encoding: deflate", body=BARE[:-4]), "truncated"),
     "something after deflate": (
         plain("Content-Encoding: deflate", body=zlib.compress(BODY) + b"more"),
-        "there is more",
+        "bytes follow its end",
     ),
     "br": (plain("Content-Encoding: br"), "Content-Encoding br, which is not supported"),
     "zstd in a list": (plain("Content-Encoding: gzip, zstd"), "zstd, which is not supported"),
