@@ -19,4 +19,29 @@ output/
     sql: test_sql, test_statements
     unload: test_refresh, output/test_verify
 errors: faults/test_bad_input
+alerts/
+    outcomes: automation/test_alert_sensor
+automation/
+    arrivals, feed_changes, jobs: automation/test_sensors
+cli/
+    main, environment, refresh, report: cli/test_run
+    doctor: doctor/test_command
+doctor/
+    checks: doctor/test_aws
+    privileges: doctor/test_warehouse
+reporting/
+    asset_defaults: reporting/test_steps
+    check_results, column_changes: output/test_checks
+    column_schema: test_definitions
+resources/
+    aws_advice, transient: resources/test_aws_errors
+    dynamodb: test_dynamodb
+    feeds, retries: resources/test_http_feeds
+    s3: resources/test_aws_sessions, deploy/test_permissions
+    sns: automation/test_alert_sensor
+    stored_feeds: automation/test_sensors
+resources/redshift/
+    errors, resource: reporting/test_steps, resources/redshift/test_connection
+    schema_sql: resources/redshift/test_schema_evolution
+    session: resources/redshift/test_sent_statements
 """

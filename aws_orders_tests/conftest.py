@@ -37,33 +37,40 @@ ORDERS_CSV = (
     '3,"Brandt, Olga",olga@example.org,1,0.10,10,1\n'
 )
 
-# They start processes, wait, or run jobs for each of many cases: `make check` skips them. The
-# other tests cover the same code in less detail.
+# These files start processes, wait, or run jobs for many cases; `make check` skips them. Other
+# tests cover the same code in less detail.
 SLOW = {
-    "test_automation.py",
+    "test_aws.py",
     "test_bad_input.py",
     "test_checks.py",
-    "test_cli.py",
+    "test_command.py",
     "test_corpus_deliveries.py",
     "test_commit.py",
     "test_crashes.py",
     "test_dagster_instance.py",
     "test_dev.py",
-    "test_doctor.py",
     "test_dynamodb.py",
     "test_ecs_launcher.py",
     "test_feed.py",
     "test_feeds.py",
     "test_image.py",
+    "test_ledger.py",
+    "test_live.py",
     "test_load.py",
     "test_load_model.py",
     "test_memory.py",
     "test_permissions.py",
     "test_privacy.py",
+    "test_quarantine.py",
     "test_rejected_rows.py",
     "test_retries.py",
+    "test_run.py",
+    "test_sensors.py",
+    "test_stack.py",
+    "test_steps.py",
     "test_sync.py",
     "test_verify.py",
+    "test_warehouse.py",
 }
 
 

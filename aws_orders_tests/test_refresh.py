@@ -124,7 +124,7 @@ def test_the_same_order_in_two_files_is_kept_twice_and_published_in_a_stable_ord
 ) -> None:
     platform.deliver("again.csv", ORDERS_CSV.replace("Ada", "Zoe"))
     found = platform.checks()["order_ids_are_unique"]
-    assert (found.passed, found.metadata["at fault"].value) == (False, 3)
+    assert (found.passed, found.metadata["violations"].value) == (False, 3)
     first = platform.detailed
     assert first.count("\n1,") == 2
     platform.refresh()

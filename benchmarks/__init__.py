@@ -1,14 +1,15 @@
-"""What the platform costs, measured beside a yardstick: `make bench`.
+"""The platform's cost, measured next to a yardstick: `make bench`.
 
     python -m benchmarks [--quick] [NAME ...]
 
     __main__  the command line
-    figures   what is measured, and the table of it
-    measures  how it is measured, against what, and what is asked of it
-    stage     what measuring needs: a stack, feeds, processes and their memory
-    calls     one verb of the platform, timed in a process of its own
-    wrangler  the same job by hand, with awswrangler, in an environment of its own
+    figures    measured values, their limits, and the table
+    measures   the measures of the platform, with yardsticks and limits
+    warehouse  the measures of the laptop's Redshift
+    stage      what measures need: a stack, feeds, processes and their memory
+    calls      one operation of the platform, timed in a separate process
+    wrangler   the same work with awswrangler, in a separate environment
 
-The machine is taken to be shared and noisy: a figure is the median of several runs, taken in
-turn with its yardstick's.
+The machine may be shared and noisy: a figure is the median of several samples, which alternate with
+those of the yardstick.
 """

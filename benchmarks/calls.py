@@ -1,9 +1,9 @@
-"""One verb of the platform, in a process of its own that does nothing else.
+"""One operation of the platform, timed in a process that does nothing else.
 
     python -m benchmarks.calls sync_products | receive_orders | upload | tick | listing
 
-Settings come from the environment, as the platform's do. It prints the call's seconds, the
-process's peak memory in megabytes, and what the verb returned, as one JSON object.
+Settings come from the environment. It prints one JSON object with the operation's seconds, the
+process's peak memory in megabytes, and the operation's result.
 """
 
 import json
@@ -24,7 +24,7 @@ from aws_orders.resources.dynamodb import DynamoDBResource
 
 
 def main() -> None:
-    """Make the call that the command line names."""
+    """Perform the operation that the command line names."""
     settings = Settings(
         bucket=os.environ["AWS_ORDERS_BUCKET"],
         products_table=os.environ["AWS_ORDERS_PRODUCTS_TABLE"],
@@ -39,9 +39,9 @@ def main() -> None:
             found = asdict(sync_products(DynamoDBResource(), s3, settings, max_delete_share=0.5))
         case "receive_orders":
             found = asdict(receive_orders(s3, settings, "_runs/bench/"))
-        case "upload":  # as boto3 does it by itself: a yardstick
+        case "upload":  # boto3's plain upload: a yardstick
             s3.upload_file(settings.orders_feed, settings.bucket, "bench/feed.csv")
-        case "tick":  # what orders_landed looks at
+        case "tick":  # what orders_landed reads
             found = {"digest": listing_digest(s3, settings)}
         case "listing":  # the same pages, only counted: a yardstick
             pages = s3.get_paginator("list_objects_v2").paginate(
@@ -49,7 +49,7 @@ def main() -> None:
             )
             found = {"objects": sum(page["KeyCount"] for page in pages)}
     seconds = time.monotonic() - started
-    # Not getrusage, whose peak counts what the parent had when it forked.
+    # Not getrusage: its peak includes the parent's memory at the fork.
     status = Path("/proc/self/status").read_text()
     peak = int(status.partition("VmHWM:")[2].split()[0]) / 1024
     print(json.dumps({"seconds": seconds, "megabytes": peak, **found}))

@@ -1,17 +1,27 @@
-"""What is measured, and the table of it; nothing here measures."""
+"""Measured figures with their limits, and the table of them. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
-HEADINGS = ("", "ours", "", "yardstick", "", "ratio", "asked", "")
+HEADINGS = ("", "ours", "", "yardstick", "", "ratio", "limit", "")
 TO_THE_RIGHT = {1, 3, 5}
 
 
 @dataclass(frozen=True)
 class Figure:
-    """Our samples, those of a yardstick, and the most that is asked `of` one, or of the two."""
+    """Samples of the platform and of a yardstick, and a limit.
+
+    Attributes:
+        what: What is measured.
+        ours: The platform's samples.
+        against: The name of the yardstick.
+        yardstick: The yardstick's samples.
+        unit: The unit of all samples.
+        most: The limit.
+        of: What the limit applies to: the platform's median, the ratio, or the difference.
+    """
 
     what: str
     ours: Sequence[float]
@@ -23,19 +33,19 @@ class Figure:
 
     @property
     def ratio(self) -> float:
-        """Our median, divided by the yardstick's."""
+        """The platform's median, divided by the yardstick's."""
         return median(self.ours) / median(self.yardstick)
 
     @property
-    def asked(self) -> str:
-        """What is asked, in words."""
+    def limit(self) -> str:
+        """The limit in words."""
         if self.most is None:
             return ""
         return f"{self.of} <= {self.most:g} {'' if self.of == 'ratio' else self.unit}".rstrip()
 
     @property
     def verdict(self) -> str:
-        """Whether it is as asked."""
+        """Whether the figure is within its limit."""
         if self.most is None:
             return ""
         match self.of:
@@ -49,7 +59,7 @@ class Figure:
 
 
 def table(figures: Sequence[Figure]) -> str:
-    """Return the figures as aligned text: medians and, in brackets, what they were taken from."""
+    """Return the figures as aligned text: medians and, in brackets, range and number of samples."""
     rows = [HEADINGS, *map(_cells, figures)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
@@ -67,12 +77,12 @@ def _cells(figure: Figure) -> tuple[str, ...]:
     if figure.yardstick:
         yardstick, its_spread = _amount(figure.yardstick, figure.unit)
         yardstick, ratio = f"{figure.against} {yardstick}", f"{figure.ratio:.2f}"
-    asked, verdict = figure.asked, figure.verdict
-    return (figure.what, ours, spread, yardstick, its_spread, ratio, asked, verdict)
+    limit, verdict = figure.limit, figure.verdict
+    return (figure.what, ours, spread, yardstick, its_spread, ratio, limit, verdict)
 
 
 def _amount(samples: Sequence[float], unit: str) -> tuple[str, str]:
-    """Return the median and, for several samples, lowest, highest and number."""
+    """Return the median and, for several samples, their range and number."""
     digits = 2 if unit == "s" else 0
     lowest, highest = f"{min(samples):.{digits}f}", f"{max(samples):.{digits}f}"
     spread = f"[{lowest}..{highest}, n={len(samples)}]" if len(samples) > 1 else ""

@@ -1,6 +1,6 @@
-"""What measuring needs: a stack, feeds, timed processes, and the memory that they take.
+"""What measures need: a stack, feeds, timed processes and their memory.
 
-What is measured, and what is asked of it, is `measures`' business.
+What is measured is in `measures` and `warehouse`.
 """
 
 import json
@@ -24,7 +24,7 @@ from laptop_aws.stack import CONFLICTING, running, wait_ready
 PYTHON = sys.executable
 AWS_ORDERS = str(Path(sys.executable).with_name("aws-orders"))
 HERE = Path(__file__).parent
-# awswrangler pins other versions than the platform does; .venv is ignored wherever it lies.
+# awswrangler pins other versions than the platform. Git ignores every .venv.
 WRANGLER_HOME = HERE / ".venv"
 WRANGLER_NEEDS = ["awswrangler==3.17.1", "psycopg2-binary==2.9.13"]
 SAMPLING_SECONDS = 0.1
@@ -40,9 +40,9 @@ def directory() -> Iterator[Path]:
 
 @contextmanager
 def stack() -> Iterator[Path]:
-    """Run a stack on `state` in a new directory, and yield that; stop and delete both afterwards.
+    """Run a stack on `state` in a new directory, and yield the directory; delete both afterwards.
 
-    Meanwhile the environment, which every process started here inherits, points at the stack.
+    Meanwhile this process's environment, which started processes inherit, points to the stack.
     """
     with directory() as place, running(place / "state") as (found, children):
         wait_ready(found, children)
@@ -55,7 +55,7 @@ def stack() -> Iterator[Path]:
 
 
 def resources() -> tuple[RedshiftResource, Settings]:
-    """Return the warehouse and the settings of the stack that the environment points at."""
+    """Return the warehouse and the settings of the stack to which the environment points."""
     names = ("host", "database", "user", "password", "sslmode", "iam_role")
     values: dict[str, Any] = {name: os.environ[f"REDSHIFT_{name.upper()}"] for name in names}
     redshift = RedshiftResource(port=int(os.environ["REDSHIFT_PORT"]), **values)
@@ -65,7 +65,11 @@ def resources() -> tuple[RedshiftResource, Settings]:
 
 
 def run(*command: object, **environment: str) -> str:
-    """Run a process to its end; return what it printed, or raise a RuntimeError if it failed."""
+    """Execute a process and return its output.
+
+    Raises:
+        RuntimeError: the process failed.
+    """
     done = subprocess.run(
         [str(word) for word in command],
         env=os.environ | environment,
@@ -79,20 +83,20 @@ def run(*command: object, **environment: str) -> str:
 
 
 def timed(*command: object) -> float:
-    """Run a process to its end; return its seconds."""
+    """Execute a process and return its seconds."""
     started = time.monotonic()
     run(*command)
     return time.monotonic() - started
 
 
 def call(name: str, **environment: str) -> dict[str, Any]:
-    """Make one of `calls` in a process of its own; return what it tells."""
+    """Execute one of `calls` in a separate process; return its result."""
     found: dict[str, Any] = json.loads(run(PYTHON, "-m", "benchmarks.calls", name, **environment))
     return found
 
 
 def wrangler() -> tuple[Path, Path]:
-    """Return the start of a command that runs `wrangler`, in an environment made on demand."""
+    """Return the command of `wrangler`, and create its environment unless it exists."""
     python, ready = WRANGLER_HOME / "bin" / "python", WRANGLER_HOME / "ready"
     if not ready.exists() or ready.read_text().split() != WRANGLER_NEEDS:
         venv.create(WRANGLER_HOME, with_pip=True, clear=True)
@@ -102,7 +106,7 @@ def wrangler() -> tuple[Path, Path]:
 
 
 def interleaved(rounds: int, *actions: Callable[[int], float]) -> list[list[float]]:
-    """Call all actions in turn with the round's number; return what each gave, by action."""
+    """Call all actions in each round with its number; return the results of each action."""
     results = [[action(number) for action in actions] for number in range(rounds)]
     return [list(samples) for samples in zip(*results, strict=True)]
 
@@ -110,7 +114,7 @@ def interleaved(rounds: int, *actions: Callable[[int], float]) -> list[list[floa
 def write_feeds(place: Path, products: int, orders: int, edition: int = 0) -> tuple[Path, Path]:
     """Write a products and an orders feed; two editions differ in every row.
 
-    One order in a thousand is of an unknown product.
+    One order in a thousand has an unknown product.
     """
     paths = (place / f"products_{edition}.csv", place / f"orders_{edition}.csv")
     with paths[0].open("w") as file:
@@ -131,10 +135,10 @@ def write_feeds(place: Path, products: int, orders: int, edition: int = 0) -> tu
 
 
 def watched(*command: object) -> tuple[float, dict[str, float]]:
-    """Run a process to its end; return its seconds, and the peak memory of its processes.
+    """Execute a process; return its seconds and the peak memory of it and its descendants.
 
-    That is in megabytes: for each kind of process, what the largest of that kind took (VmHWM,
-    which has shared memory in it).
+    The memory is in megabytes: for each kind of process, the peak of the largest one (VmHWM, which
+    includes shared memory).
     """
     started, peaks = time.monotonic(), dict[str, float]()
     process = subprocess.Popen([str(word) for word in command], stdout=subprocess.DEVNULL)

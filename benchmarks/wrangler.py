@@ -1,12 +1,12 @@
-"""The platform's job by hand, as well as awswrangler can be made to do it: a yardstick.
+"""The platform's work as a script with awswrangler: a yardstick.
 
     wrangler.py refresh PRODUCTS ORDERS | put_csv PRODUCTS TABLE
 
-It runs under a Python of its own, that has awswrangler and not the platform. awswrangler serves
-S3 and DynamoDB. Its redshift.copy and redshift.unload are left aside: they pass through Parquet,
-or need redshift_connector, which is slower to import and to talk than psycopg2; so COPY and
-UNLOAD of CSV are sent with psycopg2. No row passes through this process but the products, which
-put_csv has to read. Nothing is checked, counted, retried, sorted, or kept where it did not change.
+It runs in a separate environment with awswrangler and without the platform. awswrangler writes to
+S3 and DynamoDB. Its redshift.copy and redshift.unload are not used: they use Parquet, or require
+redshift_connector, which imports and communicates more slowly than psycopg2. Therefore psycopg2
+sends COPY and UNLOAD of CSV. Only the products pass through this process, because put_csv reads
+them. Nothing is checked, counted, retried or sorted, and unchanged data is written again.
 """
 
 import os
@@ -31,7 +31,7 @@ JOIN = """SELECT order_id, customer_name, customer_email, product_id, product_na
 
 
 def refresh(products: str, orders: str) -> None:
-    """Bring both files to S3, products to DynamoDB, both to Redshift, and the join to S3."""
+    """Load both files to S3, products to DynamoDB, both to Redshift, and the join to S3."""
     wr.dynamodb.put_csv(products, TABLE)
     wr.s3.upload(products, f"{PLACE}/products.csv")
     wr.s3.upload(orders, f"{PLACE}/orders.csv")
@@ -57,7 +57,7 @@ def refresh(products: str, orders: str) -> None:
 
 
 def put_csv(products: str, table: str) -> None:
-    """Put a products file to a DynamoDB table; print the seconds of the call alone."""
+    """Put a products file into a DynamoDB table; print the seconds of that call."""
     started = time.monotonic()
     wr.dynamodb.put_csv(products, table)
     print(time.monotonic() - started)

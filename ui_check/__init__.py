@@ -1,1 +1,1 @@
-"""A check of the web UI as a person uses it; see `python -m ui_check --help`."""
+"""A test of the web UI in a browser; see `python -m ui_check --help`."""

@@ -1,7 +1,7 @@
-"""Materialize the six assets in the real web UI, in headless Chromium, on a stack of its own.
+"""Materialize the six assets in the real web UI, in headless Chromium, on a new stack.
 
-Needs Linux, Chromium and its driver (Debian: apt-get install chromium chromium-driver), and the
-extra `ui`. Selenium is given the paths of both programs, and so downloads none.
+Requires Linux, Chromium and its driver (Debian: apt-get install chromium chromium-driver), and the
+extra `ui`. Selenium gets the paths of both programs, so that it downloads none.
 """
 
 import argparse
@@ -33,7 +33,7 @@ FLAGS += ["disable-background-networking", "disable-component-update", "disable-
 PAGE = {"width": 1600, "height": 900, "deviceScaleFactor": 1, "mobile": False}
 MATERIALIZE = "//button[contains(., 'Materialize all')]"
 SWITCH = "//label[contains(@class, 'switch') or .//input[@type='checkbox']]"
-# An asset's box in the graph, with a certain text in it; outlines of groups have no 'Latest event'.
+# An asset's box in the graph that contains a text; outlines of groups have no 'Latest event'.
 BOX = "//*[local-name()='foreignObject'][.//*[.='{}']][.//*[.='{}']][.//*[.='Latest event']]"
 
 
@@ -41,7 +41,7 @@ def until(seen: Callable[[], Any], expected: str, seconds: float = 60) -> None:
     """Wait until `seen` returns something true."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        with suppress(OSError, WebDriverException):  # not there yet, covered, or being redrawn
+        with suppress(OSError, WebDriverException):  # absent, covered, or being redrawn
             if seen():
                 return
         time.sleep(0.2)
@@ -50,7 +50,7 @@ def until(seen: Callable[[], Any], expected: str, seconds: float = 60) -> None:
 
 @contextmanager
 def served(directory: Path) -> Iterator[str]:
-    """Run `aws-orders dev` on a new state directory, yield the UI's URL, stop it by SIGTERM."""
+    """Run `aws-orders dev` on a new state directory, yield the UI's URL, and stop it by SIGTERM."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     command = [Path(sys.executable).parent / "aws-orders", "dev", "--port", str(port)]
@@ -60,7 +60,7 @@ def served(directory: Path) -> Iterator[str]:
 
     def answers() -> bool:
         if dev.poll() is not None:
-            raise RuntimeError(f"aws-orders dev ended by itself with status {dev.returncode}")
+            raise RuntimeError(f"aws-orders dev ended unexpectedly with status {dev.returncode}")
         return requests.get(f"http://127.0.0.1:{port}/server_info", timeout=5).ok
 
     try:
@@ -73,18 +73,18 @@ def served(directory: Path) -> Iterator[str]:
         raise RuntimeError(f"SIGTERM ended aws-orders dev with status {status}, not 143")
 
 
-def left_over(directory: Path) -> list[bytes]:
-    """Return the command lines of processes that name the directory, there or in a variable."""
+def remaining_processes(directory: Path) -> list[bytes]:
+    """Return the command lines of processes that name the directory, as argument or variable."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # gone meanwhile, or another user's
+        with suppress(OSError):  # the process has ended, or belongs to another user
             command = (process / "cmdline").read_bytes()
             found += [command] * (bytes(directory) in command + (process / "environ").read_bytes())
     return found
 
 
 def browser(profile: Path) -> Chrome:
-    """Start Chromium, headless, with an empty profile; as a context it ends by itself."""
+    """Start headless Chromium with an empty profile; leaving its context stops it."""
     options = ChromeOptions()
     options.binary_location = shutil.which("chromium") or shutil.which("google-chrome") or ""
     for flag in [*FLAGS, f"user-data-dir={profile}"]:
@@ -92,28 +92,28 @@ def browser(profile: Path) -> Chrome:
     return Chrome(options, ChromeService(shutil.which("chromedriver") or "/usr/bin/chromedriver"))
 
 
-def ask(url: str, query: str) -> Any:
-    """Ask the API; return its data."""
+def query_api(url: str, query: str) -> Any:
+    """Query the API and return its data."""
     return requests.post(f"{url}/graphql", json={"query": query}, timeout=30).json()["data"]
 
 
 def click(chrome: Chrome, path: str) -> None:
-    """Click what is at `path`, once it can be clicked."""
+    """Click the element at `path` as soon as it can be clicked."""
     found = partial(chrome.find_element, By.XPATH, path)
-    until(lambda: found().click() is None, f"something to click at {path}")
+    until(lambda: found().click() is None, f"an element to click at {path}")
 
 
 def check_sensor(url: str, chrome: Chrome) -> None:
-    """Switch a sensor off and on again, and ask the API each time."""
+    """Switch a sensor off and on, and verify its status in the API."""
     query = "{sensorOrError(sensorSelector: {%s}) {... on Sensor {sensorState {status}}}}"
     place = 'repositoryLocationName: "aws_orders", repositoryName: "__repository__"'
     chrome.get(f"{url}/locations/aws_orders/sensors/orders_landed")
 
     def switched(status: str) -> bool:
-        answer = ask(url, query % f'{place}, sensorName: "orders_landed"')["sensorOrError"]
+        answer = query_api(url, query % f'{place}, sensorName: "orders_landed"')["sensorOrError"]
         if answer == {"sensorState": {"status": status}}:
             return True
-        # The page learns of a change after the API has: a click before that undoes nothing.
+        # The page shows a change later than the API. Do not click again before that.
         if chrome.find_element(By.XPATH, f"{SWITCH}//input").is_selected() == (status == "STOPPED"):
             chrome.find_element(By.XPATH, SWITCH).click()
             time.sleep(3)
@@ -124,38 +124,39 @@ def check_sensor(url: str, chrome: Chrome) -> None:
 
 
 def check_assets(url: str, chrome: Chrome) -> None:
-    """See the six assets, materialize them by a click, see them green, and ask the API as well."""
+    """Materialize the six assets by a click, and verify them on the page and in the API."""
     find = partial(chrome.find_element, By.XPATH)
 
-    def all_say(text: str) -> bool:
+    def all_show(text: str) -> bool:
         return all(find(BOX.format(asset, text)).is_displayed() for asset in ASSETS)
 
     def one_good_run() -> bool:
         query = "{runsOrError(filter: {statuses: SUCCESS}) {... on Runs {results {%s}}}}"
-        runs = ask(url, query % "assets {key {path}}")["runsOrError"]["results"]
+        runs = query_api(url, query % "assets {key {path}}")["runsOrError"]["results"]
         return [{asset["key"]["path"][-1] for asset in run["assets"]} for run in runs] == [ASSETS]
 
     chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PAGE)
     chrome.get(f"{url}/asset-groups")
-    if ask(url, "{shouldShowNux}")["shouldShowNux"]:  # Dagster's greeting
+    if query_api(url, "{shouldShowNux}")["shouldShowNux"]:  # Dagster's welcome page
         click(chrome, "//button[.='Skip']")
-    # Make room, expand the groups; beside it, a click closes the menu, a double click fits it in.
+    # Make room and expand the groups. Next to the button, a click closes the menu, and a double
+    # click fits the graph to the page.
     click(chrome, "//button[contains(., 'Hide navigation')]")
     click(chrome, "//button[.='' and .//*[@aria-label='panel_show_right']]")
     click(chrome, "(//button[.//*[@aria-label='settings']])[last()]")
     click(chrome, "//*[@role='menuitem'][contains(., 'Expand all groups')]")
-    until(lambda: all_say("Never materialized"), "the six assets, never materialized")
-    beside = ActionChains(chrome).move_to_element_with_offset(find(MATERIALIZE), 0, 80)
-    beside.click().pause(1).double_click().pause(1).perform()
+    until(lambda: all_show("Never materialized"), "the six assets, never materialized")
+    next_to = ActionChains(chrome).move_to_element_with_offset(find(MATERIALIZE), 0, 80)
+    next_to.click().pause(1).double_click().pause(1).perform()
     click(chrome, MATERIALIZE)
-    until(lambda: all_say("Materialized"), "the six assets, materialized", seconds=120)
+    until(lambda: all_show("Materialized"), "the six assets, materialized", seconds=120)
     until(one_good_run, "one run in the API that succeeded and materialized the six assets")
     chrome.execute_script("document.activeElement.blur()")
-    time.sleep(1)  # colours fade
+    time.sleep(1)  # until the colours have faded
 
 
 def check_pages(url: str, chrome: Chrome, pictures: Path | None) -> None:
-    """See an asset's checks, the output's chart, and where its columns come from."""
+    """Verify an asset's checks, the output's chart, and its table of column sources."""
     pages = {
         "checks": (f"{CHECKED}&checkDetail=totals_add_up", "//*[.='sql_for_all_rows']"),
         "output": (f"{OUTPUT}?view=overview", "//img[starts-with(@src, 'data:image/svg')]"),
@@ -172,13 +173,15 @@ def check_pages(url: str, chrome: Chrome, pictures: Path | None) -> None:
 
 
 def main() -> int:
-    """Run the check; return 1 where something was not as it should be."""
+    """Run the test; return 1 if it fails."""
     parser = argparse.ArgumentParser(prog="python -m ui_check", description=__doc__)
-    parser.add_argument("--pictures", type=Path, metavar="DIR", help="keep pictures here")
+    parser.add_argument("--pictures", type=Path, metavar="DIR", help="directory for screenshots")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ui-check-") as name:
         directory = Path(name)
-        os.environ["UI_CHECK"] = name  # all processes inherit it: `left_over` finds them by it
+        os.environ["UI_CHECK"] = (
+            name  # inherited by all processes, so that `remaining_processes` finds them
+        )
         try:
             with served(directory) as url, browser(directory / "profile") as chrome:
                 check_assets(url, chrome)
@@ -186,10 +189,14 @@ def main() -> int:
                     chrome.save_screenshot(str(options.pictures / "lineage.png"))
                 check_pages(url, chrome, options.pictures)
                 check_sensor(url, chrome)
-            until(lambda: not left_over(directory), "an end of all processes", seconds=10)
+            until(
+                lambda: not remaining_processes(directory), "the end of all processes", seconds=10
+            )
         except (RuntimeError, WebDriverException, subprocess.TimeoutExpired) as error:
             log = (directory / "dev.log").read_text(errors="replace")[-3000:]
-            print(f"{log}\n{error}\nProcesses: {left_over(directory)}\n0 passed, 1 failed")
+            print(
+                f"{log}\n{error}\nProcesses: {remaining_processes(directory)}\n0 passed, 1 failed"
+            )
             return 1
     print("1 passed, 0 failed")
     return 0

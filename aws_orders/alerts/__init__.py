@@ -1,1 +1,1 @@
-"""Alerts: who is notified of a run's end, and of what."""
+"""Alerts: which ended runs are reported, and what the notification says."""

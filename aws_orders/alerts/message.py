@@ -1,10 +1,13 @@
-"""What an alert says. Pure."""
+"""Composes the text of a notification. Pure.
+
+Which runs are reported is decided in `policy`; secrets are masked by `redaction`.
+"""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from aws_orders.alerts.policy import Broken, Outcome
+from aws_orders.alerts.policy import OngoingFailure, Outcome
 from aws_orders.alerts.redaction import mask
 
 # SNS: "ASCII text that begins with a letter, number, or punctuation mark; must not include line
@@ -16,19 +19,19 @@ ERROR_LINES, LINE_CHARACTERS = 15, 300
 
 @dataclass(frozen=True)
 class Message:
-    """What is sent: a subject that SNS takes, and a body of plain text."""
+    """A notification: a subject that SNS accepts, and a body of plain text."""
 
     subject: str
     body: str
 
 
 @dataclass(frozen=True)
-class Place:
-    """Whose alerts these are, and where the reader finds more.
+class Installation:
+    """The installation that sends the notification.
 
     Attributes:
-        name: Tells installations apart that share a topic.
-        ui_url: Where Dagster's web UI is; empty: not known.
+        name: Distinguishes installations that share a topic.
+        ui_url: The address of Dagster's web UI; empty: not known.
     """
 
     name: str
@@ -36,47 +39,43 @@ class Place:
 
 
 def compose(
-    before: Mapping[str, Broken],
-    after: Mapping[str, Broken],
+    before: Mapping[str, OngoingFailure],
+    after: Mapping[str, OngoingFailure],
     run: Outcome,
-    place: Place,
+    installation: Installation,
     secrets: Collection[str] = (),
 ) -> Message:
-    """Return what is to be told of a run that broke or mended something.
+    """Return the notification of a run after which other assets fail than before.
 
     Args:
-        before: What stood as broken before the run.
-        after: What stands so after it; not the same names.
-        run: What the run came to.
-        place: Where it happened.
-        secrets: Values that must not be told, beside those that look like secrets.
+        before: The ongoing failures before the run.
+        after: The ongoing failures after the run; other names than `before`.
+        run: The outcome of the run.
+        installation: Where the run was.
+        secrets: Values to mask, besides texts that look like secrets.
     """
-    failed, mended = sorted(after.keys() - before.keys()), sorted(before.keys() - after.keys())
-    verdict, names = ("FAILED", failed) if failed else ("RECOVERED", mended)
-    job = "chosen assets" if run.job.startswith("__") else run.job
-    paragraphs = [f"A run of {job} in {place.name} ended at {_moment(run.ended)}."]
+    failed, recovered = sorted(after.keys() - before.keys()), sorted(before.keys() - after.keys())
+    verdict, names = ("FAILED", failed) if failed else ("RECOVERED", recovered)
+    job = "selected assets" if run.job.startswith("__") else run.job
+    paragraphs = [f"A run of {job} in {installation.name} ended at {_format_time(run.ended)}."]
     paragraphs += [f"FAILED: {name}\n{excerpt(run.failed[name], secrets)}" for name in failed]
-    if failed and run.left:
-        paragraphs.append(f"Not refreshed for that reason: {', '.join(run.left)}")
-    paragraphs += [
-        f"RECOVERED: {name}, broken since {_moment(before[name].since)} "
-        f"(failed runs: {before[name].runs})"
-        for name in mended
-    ]
-    if still := sorted(after.keys() - failed):
-        paragraphs.append(f"Still broken, as told before: {', '.join(still)}")
-    if place.ui_url:
-        paragraphs.append(f"{place.ui_url.rstrip('/')}/runs/{run.run_id}")
+    if failed and run.not_refreshed:
+        paragraphs.append(f"Not refreshed because of this: {', '.join(run.not_refreshed)}")
+    paragraphs += [_recovery(name, before[name]) for name in recovered]
+    if still_failing := sorted(after.keys() - failed):
+        paragraphs.append(f"Still failing (already reported): {', '.join(still_failing)}")
+    if installation.ui_url:
+        paragraphs.append(f"{installation.ui_url.rstrip('/')}/runs/{run.run_id}")
     else:
         paragraphs.append(f"Run {run.run_id}")
     if failed:
-        paragraphs.append("Further failures of the same are not told, its recovery is.")
-    return Message(_subject(verdict, names, place), "\n\n".join(paragraphs) + "\n")
+        paragraphs.append("You are notified again when it recovers.")
+    return Message(_subject(verdict, names, installation), "\n\n".join(paragraphs) + "\n")
 
 
 def excerpt(error: str, secrets: Collection[str] = ()) -> str:
-    """Return an error's first lines, indented, secrets and e-mail addresses masked."""
-    # Masked before it is cut: half a secret would no longer look like one.
+    """Return an error's first lines, indented, with secrets and e-mail addresses masked."""
+    # Mask before shortening: half a secret no longer looks like one.
     lines = [line.rstrip() for line in mask(error, secrets).strip().splitlines()]
     shown = [f"  {line[:LINE_CHARACTERS]}" for line in lines[:ERROR_LINES]]
     if len(lines) > ERROR_LINES:
@@ -84,12 +83,17 @@ def excerpt(error: str, secrets: Collection[str] = ()) -> str:
     return "\n".join(shown)
 
 
-def _subject(verdict: str, names: list[str], place: Place) -> str:
+def _recovery(name: str, failure: OngoingFailure) -> str:
+    runs = "1 run" if failure.runs == 1 else f"{failure.runs} runs"
+    return f"RECOVERED: {name} (failing since {_format_time(failure.since)}, in {runs})"
+
+
+def _subject(verdict: str, names: list[str], installation: Installation) -> str:
     more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-    text = f"{verdict}: {names[0]}{more} ({place.name})"
+    text = f"{verdict}: {names[0]}{more} ({installation.name})"
     printable = "".join(letter if " " <= letter <= "~" else "?" for letter in text)
     return printable[:SUBJECT_CHARACTERS]
 
 
-def _moment(moment: datetime) -> str:
+def _format_time(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC"

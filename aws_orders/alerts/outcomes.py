@@ -1,7 +1,8 @@
-"""What ended runs came to, as Dagster's event log has it.
+"""Reads the outcomes of ended runs from Dagster's event log.
 
-Dagster's own run-status sensors would lose an alert: they move on where their function raises,
-and leave no room for a cursor of ours. What an outcome means to people is `alerts`' business.
+Dagster's run-status sensors would lose a notification: they advance their cursor when their
+function raises, and they have no room for the platform's cursor. Which outcomes are reported is
+decided in `policy`.
 """
 
 from collections import defaultdict
@@ -16,18 +17,17 @@ from aws_orders.alerts.policy import Outcome
 if TYPE_CHECKING:
     from dagster_shared.error import SerializableErrorInfo
 
-# How many ended runs a tick looks at.
+# How many ended runs one tick reads.
 RUNS_A_TICK = 50
 Event = dg.DagsterEventType
 PLANNED, CHECK_PLANNED = Event.ASSET_MATERIALIZATION_PLANNED, Event.ASSET_CHECK_EVALUATION_PLANNED
-DONE, CHECKED = Event.ASSET_MATERIALIZATION, Event.ASSET_CHECK_EVALUATION
-BLOCKS = dg.AssetCheckSeverity.ERROR
-READ = {PLANNED, CHECK_PLANNED, DONE, CHECKED, Event.STEP_FAILURE}
+MATERIALIZED, CHECKED = Event.ASSET_MATERIALIZATION, Event.ASSET_CHECK_EVALUATION
+EVENTS_READ = {PLANNED, CHECK_PLANNED, MATERIALIZED, CHECKED, Event.STEP_FAILURE}
 Events = Mapping[Event, Sequence[dg.DagsterEvent]]
 
 
-class Ended(NamedTuple):
-    """A run's end: its place in the event log, which run, when, and what Dagster says of it."""
+class RunEnd(NamedTuple):
+    """The end of a run: its position in the event log, the run, the time, and Dagster's event."""
 
     position: int
     run_id: str
@@ -36,119 +36,126 @@ class Ended(NamedTuple):
 
     @property
     def failed(self) -> bool:
-        """Whether the run failed, as opposed to succeeded."""
+        """Whether the run failed; otherwise it succeeded."""
         return self.event.event_type == Event.RUN_FAILURE
 
 
 def last_position(instance: dg.DagsterInstance) -> int:
-    """Return the position of the last run that ended; 0 where none has."""
-    return max((end.position for end in _ends(instance, None, 1, ascending=False)), default=0)
+    """Return the position of the run that ended last; 0 if none has."""
+    return max((end.position for end in _run_ends(instance, None, 1, ascending=False)), default=0)
 
 
-def ended_after(instance: dg.DagsterInstance, position: int) -> list[Ended]:
-    """Return the next runs that failed or succeeded after `position`, in the order they ended."""
-    # The first so many of each kind hold the first so many of both.
-    ends = _ends(instance, position, RUNS_A_TICK, ascending=True)
+def runs_ended_after(instance: dg.DagsterInstance, position: int) -> list[RunEnd]:
+    """Return the next runs that failed or succeeded after `position`, in order of their ends."""
+    # The first RUNS_A_TICK of each kind contain the first RUNS_A_TICK of both.
+    ends = _run_ends(instance, position, RUNS_A_TICK, ascending=True)
     return sorted(ends, key=lambda end: end.position)[:RUNS_A_TICK]
 
 
-def _ends(
+def _run_ends(
     instance: dg.DagsterInstance, after: int | None, limit: int, *, ascending: bool
-) -> Iterator[Ended]:
+) -> Iterator[RunEnd]:
     for kind in (Event.RUN_FAILURE, Event.RUN_SUCCESS):
-        wanted = dg.RunStatusChangeRecordsFilter(kind, after_storage_id=after)
-        found = instance.fetch_run_status_changes(wanted, limit, ascending=ascending)
+        records_filter = dg.RunStatusChangeRecordsFilter(kind, after_storage_id=after)
+        found = instance.fetch_run_status_changes(records_filter, limit, ascending=ascending)
         for record in found.records:
             if event := record.event_log_entry.dagster_event:
                 at = datetime.fromtimestamp(record.timestamp, UTC)
-                yield Ended(record.storage_id, record.run_id, at, event)
+                yield RunEnd(record.storage_id, record.run_id, at, event)
 
 
-def outcome(instance: dg.DagsterInstance, end: Ended, location: str | None) -> Outcome | None:
-    """Return what an ended run came to; None where it was deleted, or is not of `location`.
+def read_outcome(instance: dg.DagsterInstance, end: RunEnd, location: str | None) -> Outcome | None:
+    """Return the outcome of an ended run; None if it was deleted or belongs to another location.
 
-    A failed step counts against its assets; one that failed by blocking checks, against the
-    assets that these found at fault, materialized or not. A run that failed without a failed
-    step, as where its process was killed, counts against the assets that it did not come to.
+    The error of a failed step is attributed to its assets; if blocking checks failed the step, to
+    the checked assets, whether they were materialized or not. If the run failed without a failed
+    step, for example because its process was killed, the error is attributed to the assets that it
+    did not reach.
+
+    Args:
+        instance: The Dagster instance.
+        end: The end of the run.
+        location: The name of the code location whose runs are reported.
     """
     run = instance.get_run_by_id(end.run_id)
     if run is None or _location(run) not in (None, location):
         return None
     events: dict[Event, list[dg.DagsterEvent]] = defaultdict(list)
-    for entry in instance.all_logs(end.run_id, of_type=READ):
+    for entry in instance.all_logs(end.run_id, of_type=EVENTS_READ):
         if entry.dagster_event:
             events[entry.dagster_event.event_type].append(entry.dagster_event)
     planned = {name for event in events[PLANNED] for name in _assets(event)}
-    done = {name for event in events[DONE] for name in _assets(event)}
-    whole = f"job {run.job_name}"
-    failed = _failed_steps(events, whole)
-    missing = planned - done - failed.keys()
+    materialized = {name for event in events[MATERIALIZED] for name in _assets(event)}
+    job_name = f"job {run.job_name}"
+    failed = _errors_by_asset(events, job_name)
+    missing = planned - materialized - failed.keys()
     if end.failed and not failed:
-        data = end.event.job_failure_data  # none where it is the daemon that gave the run up
-        error = f"{end.event.message}\n{_told(data.error if data else None)}"
-        failed = dict.fromkeys(missing or {whole}, error)
+        data = end.event.job_failure_data  # None if the daemon failed the run
+        error = f"{end.event.message}\n{_error_message(data.error if data else None)}"
+        failed = dict.fromkeys(missing or {job_name}, error)
+    succeeded = materialized if end.failed else materialized | {job_name}
     return Outcome(
         run_id=end.run_id,
         job=run.job_name,
         ended=end.at,
         failed=failed,
-        refreshed=frozenset((done if end.failed else done | {whole}) - failed.keys()),
-        left=tuple(sorted(missing - failed.keys())),
+        refreshed=frozenset(succeeded - failed.keys()),
+        not_refreshed=tuple(sorted(missing - failed.keys())),
     )
 
 
 def _location(run: dg.DagsterRun) -> str | None:
-    """Return the code location that a run was launched from; None where no server was."""
+    """Return the code location that a run was launched from; None if it has none."""
     origin = run.remote_job_origin
     return origin.repository_origin.code_location_origin.location_name if origin else None
 
 
-def _failed_steps(events: Events, whole: str) -> dict[str, str]:
-    """Return the failed steps' errors by asset; those of steps without one, for the `whole`."""
+def _errors_by_asset(events: Events, job_name: str) -> dict[str, str]:
+    """Return the failed steps' errors by asset, and under `job_name` for steps without assets."""
     assets: dict[str | None, set[str]] = defaultdict(set)
     for event in (*events[PLANNED], *events[CHECK_PLANNED]):
         assets[event.step_key].update(_assets(event))
     errors: dict[str, list[str]] = defaultdict(list)
     for event in events[Event.STEP_FAILURE]:
-        if faults := _failed_checks(events, event.step_key):
-            for check in faults:
-                found = check.description or "see its metadata in the UI"
+        if failed_checks := _failed_checks(events, event.step_key):
+            for check in failed_checks:
+                description = check.description or "see its metadata in the UI"
                 asset = check.asset_key.to_user_string()
-                errors[asset].append(f"The blocking check {check.check_name} failed: {found}")
+                errors[asset].append(f"The blocking check {check.check_name} failed: {description}")
         else:
-            text = _told_of_step(event)
-            for name in assets[event.step_key] or {whole}:
+            text = _step_error(event)
+            for name in assets[event.step_key] or {job_name}:
                 errors[name].append(text)
     return {name: "\n".join(texts) for name, texts in errors.items()}
 
 
 def _failed_checks(events: Events, step_key: str | None) -> list[dg.AssetCheckEvaluation]:
-    """Return the blocking checks' bad verdicts in a step; of several attempts, the last's."""
-    verdicts = [e.asset_check_evaluation_data for e in events[CHECKED] if e.step_key == step_key]
-    last = {verdict.asset_check_key: verdict for verdict in verdicts}
+    """Return a step's failed blocking checks; after several attempts, those of the last one."""
+    results = [e.asset_check_evaluation_data for e in events[CHECKED] if e.step_key == step_key]
+    last = {result.asset_check_key: result for result in results}
     return [
-        verdict
-        for verdict in last.values()
-        if verdict.blocking and not verdict.passed and verdict.severity == BLOCKS
+        result
+        for result in last.values()
+        if result.blocking and not result.passed and result.severity == dg.AssetCheckSeverity.ERROR
     ]
 
 
-def _told_of_step(event: dg.DagsterEvent) -> str:
-    """Return what a failed step's error says: a Failure's description, or what was raised."""
+def _step_error(event: dg.DagsterEvent) -> str:
+    """Return a failed step's error: a Failure's description, or the exception's message."""
     failure = event.step_failure_data
     if failure.user_failure_data and failure.user_failure_data.description:
         return failure.user_failure_data.description
-    return _told(failure.error)
+    return _error_message(failure.error)
 
 
-def _told(error: "SerializableErrorInfo | None") -> str:
-    """Return an error's message; Dagster wraps what the code of an asset raised once."""
+def _error_message(error: "SerializableErrorInfo | None") -> str:
+    """Return the message of the exception that was raised; Dagster wraps it once."""
     raised = (error and error.cause) or error
     return raised.message.strip() if raised else ""
 
 
 def _assets(event: dg.DagsterEvent) -> list[str]:
-    """Return the asset that an event is about, or none."""
-    checked = event.event_type == CHECK_PLANNED
-    key = event.asset_check_planned_data.asset_key if checked else event.asset_key
+    """Return the asset of an event, if it has one."""
+    planned_check = event.event_type == CHECK_PLANNED
+    key = event.asset_check_planned_data.asset_key if planned_check else event.asset_key
     return [key.to_user_string()] if key else []

@@ -1,4 +1,4 @@
-"""Which ended runs are worth a message. Pure."""
+"""Decides which ended runs are reported: an asset's first failure, and its recovery. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,13 +9,16 @@ from pydantic import BaseModel, ValidationError
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an ended run came to.
+    """The outcome of an ended run.
 
     Attributes:
-        failed: The error's text by what failed: an asset, or a job that failed by itself.
-        refreshed: The assets that it brought up to date and that passed their blocking checks,
-            and the job where all of it succeeded.
-        left: Assets that it was to refresh and did not come to.
+        run_id: The run.
+        job: The name of its job.
+        ended: When it ended.
+        failed: By asset, the error; by job, if the run failed outside its assets.
+        refreshed: The assets that it materialized and whose blocking checks passed, and the job
+            if all of it succeeded.
+        not_refreshed: The assets that it was to materialize and did not reach.
     """
 
     run_id: str
@@ -23,40 +26,42 @@ class Outcome:
     ended: datetime
     failed: Mapping[str, str]
     refreshed: frozenset[str]
-    left: tuple[str, ...] = ()
+    not_refreshed: tuple[str, ...] = ()
 
 
-class Broken(BaseModel, frozen=True):
-    """Something that has failed and was told of: since when, and in how many runs by now."""
+class OngoingFailure(BaseModel, frozen=True):
+    """A failure that was reported: since when, and in how many runs so far."""
 
     since: datetime
     runs: int = 1
 
 
-class Cursor(BaseModel, frozen=True):
-    """What a tick leaves to the next: bounded by the number of assets.
+class AlertCursor(BaseModel, frozen=True):
+    """The sensor's state between ticks; its size is bounded by the number of assets.
 
     Attributes:
-        position: The last ended run that was looked at, as its place in Dagster's event log.
-        broken: What stands as broken, by name.
+        position: The last evaluated run, as its position in Dagster's event log.
+        broken: The ongoing failures, by asset or job.
     """
 
     position: int
-    broken: dict[str, Broken] = {}
+    broken: dict[str, OngoingFailure] = {}
 
 
-def read_cursor(text: str | None) -> Cursor | None:
-    """Return the last tick's cursor; None where there is none, or somebody else's text."""
+def read_cursor(text: str | None) -> AlertCursor | None:
+    """Return the previous tick's cursor; None if there is none, or if it cannot be read."""
     try:
-        return Cursor.model_validate_json(text or "")
+        return AlertCursor.model_validate_json(text or "")
     except ValidationError:
         return None
 
 
-def weigh(before: Mapping[str, Broken], run: Outcome) -> dict[str, Broken]:
-    """Return what stands as broken after a run, from what stood so before."""
-    after = {name: state for name, state in before.items() if name not in run.refreshed}
+def update_failures(
+    before: Mapping[str, OngoingFailure], run: Outcome
+) -> dict[str, OngoingFailure]:
+    """Return the ongoing failures after a run, from those before it."""
+    after = {name: failure for name, failure in before.items() if name not in run.refreshed}
     for name in run.failed:
-        state = before.get(name, Broken(since=run.ended, runs=0))
-        after[name] = Broken(since=state.since, runs=state.runs + 1)
+        failure = before.get(name, OngoingFailure(since=run.ended, runs=0))
+        after[name] = OngoingFailure(since=failure.since, runs=failure.runs + 1)
     return after

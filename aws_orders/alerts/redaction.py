@@ -1,21 +1,21 @@
-"""Removes secrets and personal data from texts. Pure."""
+"""Masks secrets and personal data in texts. Pure."""
 
 import re
 from collections.abc import Collection, Mapping
 
 MASK = "…"
-# Shorter values are words as often as secrets, and would make a message unreadable.
+# Shorter values are often ordinary words; masking them would make a message unreadable.
 SECRET_CHARACTERS = 8
 SECRET_NAME = re.compile(r"PASSWORD|SECRET|TOKEN|ACCESS_KEY", re.IGNORECASE)
-# Errors may quote lines of any length: a pattern begins only where a word does, since one that is
-# tried from every letter on takes the square of the length.
+# Errors may quote very long lines. Every pattern is anchored at the start of a word: a pattern that
+# is tried at each character takes time quadratic in the length.
 SECRETS = (
     re.compile(r"(?<=://)[^/\s]+(?=@)"),  # a URL's user and password
     re.compile(  # an e-mail address, both sides
         r"(?<![^\s<>(),;=/])[^\s<>(),;=/]+(?=@)|(?<=@)[^\s<>(),;/]+"
     ),
-    re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b"),  # an AWS access key's id,
-    re.compile(  # and the key itself: 40 characters of base64, of all sorts
+    re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b"),  # the id of an AWS access key
+    re.compile(  # an AWS secret access key: 40 mixed characters of base64
         r"(?<![\w/+=])(?=[A-Za-z0-9/+]{40}(?![\w/+=]))"
         r"(?=\S*[a-z])(?=\S*[A-Z])(?=\S*\d)[A-Za-z0-9/+]{40}"
     ),
@@ -30,7 +30,7 @@ NAMED_SECRET = re.compile(
 
 
 def mask(text: str, secrets: Collection[str] = ()) -> str:
-    """Return the text without e-mail addresses, keys, passwords and the `secrets` themselves."""
+    """Return the text with e-mail addresses, keys, passwords and `secrets` masked."""
     for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, MASK)
     text = NAMED_SECRET.sub(rf"\g<name>{MASK}", text)
@@ -40,7 +40,7 @@ def mask(text: str, secrets: Collection[str] = ()) -> str:
 
 
 def secrets_in(environment: Mapping[str, str]) -> list[str]:
-    """Return the values of variables whose names say that they are secret."""
+    """Return the values of the variables whose names mark them as secret."""
     return [
         value
         for name, value in environment.items()

@@ -1,1 +1,1 @@
-"""Jobs, schedules and sensors: what starts a run."""
+"""Jobs, the daily schedule, and the sensors that start runs or notify."""

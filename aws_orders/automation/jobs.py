@@ -1,30 +1,29 @@
-"""The jobs, and the schedule that starts one."""
+"""The jobs, and the schedule of the daily refresh."""
 
 import dagster as dg
 
 refresh_all = dg.define_asset_job(
     "refresh_all",
     selection=dg.AssetSelection.all(),
-    description="Bring everything up to date: products, orders, detailed orders.",
+    description="Refreshes everything: products, orders and detailed orders.",
 )
 refresh_products = dg.define_asset_job(
     "refresh_products",
     selection=dg.AssetSelection.assets("raw_products_csv").downstream(),
-    description="The products feed changed: bring products and detailed orders up to date.",
+    description="Refreshes products and detailed orders, after a change of the products feed.",
 )
 refresh_orders = dg.define_asset_job(
     "refresh_orders",
     selection=dg.AssetSelection.assets("s3_orders").downstream(),
-    description="Orders were delivered: bring orders and detailed orders up to date.",
+    description="Refreshes orders and detailed orders, after a change of the deliveries.",
 )
-
 
 daily = dg.ScheduleDefinition(
     name="daily",
     job=refresh_all,
     cron_schedule="0 3 * * *",
     execution_timezone="UTC",
-    description="Refresh everything at night, whatever the sensors saw.",
+    description="Refreshes everything every night, independently of the sensors.",
 )
 
 JOBS = [refresh_all, refresh_products, refresh_orders]

@@ -1,123 +1,81 @@
-"""Deliveries told of by messages: what S3's event notifications in an SQS queue ask for.
+"""A tick of `orders_queued`: receives S3's event messages from SQS, and decides on a run.
 
-For prefixes too long to list at every tick. A message only says *that* something arrived; the
-ledger decides what a run loads. So messages may come late, twice and in any order, and a listing
-once a day makes up for those that never came. Dagster makes a sensor's runs after the sensor has
-returned: only the next tick can tell whether there is one, and deletes the messages that asked
-for it. Until then the cursor has their receipts; if it gets lost, SQS shows the messages again.
+For prefixes with too many objects to list at every tick. A message only reports *that* something
+arrived; the ledger decides what a run loads. Messages may therefore arrive late, twice and in any
+order, and one listing per day finds deliveries whose message was lost.
+
+Dagster creates a sensor's run after the sensor has returned. Only the next tick can see whether it
+exists, and then deletes the messages that requested it. Until then the cursor holds their receipts;
+if the cursor is lost, SQS delivers the messages again. Messages are parsed in `event_messages`.
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import unquote_plus
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
-from aws_orders.automation.arrivals import NOTHING, listing_digest
-from aws_orders.config import ORDERS_PREFIX, Settings
-from aws_orders.orders.deliveries import is_delivery
-from aws_orders.resources.objects import StoredObject
+from aws_orders.automation.arrivals import EMPTY_DIGEST, listing_digest
+from aws_orders.automation.event_messages import Arrival, parse
+from aws_orders.config import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-    SQSClient = Any  # boto3's; its stubs would be one package more, for two calls
+    SQSClient = Any  # boto3's; stubs would add a package for two calls
     Message = Mapping[str, Any]
 
-# A tick takes up at most 100 messages, which bounds the cursor: a receipt has some 400 characters.
-CALLS, MESSAGES_A_CALL = 10, 10
-# Several ticks long: a message must not come back before the tick after its own.
+# At most 100 messages per tick, which bounds the cursor: a receipt has about 400 characters.
+RECEIVE_CALLS, MESSAGES_PER_CALL = 10, 10
+# Several ticks: a message must not become visible before the next tick.
 VISIBILITY_SECONDS = 300
-# Not 0: SQS would ask only some of its servers, and may say "none" where there are messages.
+# With 0, SQS queries only some of its servers, and may return nothing from a queue with messages.
 WAIT_SECONDS = 1
 DEAD_LETTERS_PREFIX, BODY_SHOWN = "dead-letter/orders_queued/", 200
 
 
-class Arrival(NamedTuple):
-    """One delivery's arrival; `sequencer` tells a key's arrivals apart, even of the same bytes."""
-
-    key: str
-    etag: str
-    sequencer: str
-
-
-class Listing(BaseModel, frozen=True):
-    """A day's listing of all deliveries; by default, of none on a day long past."""
+class DailyListing(BaseModel, frozen=True):
+    """A day's listing of all deliveries; by default, an empty one of the first possible day."""
 
     day: date = date.min
-    digest: str = NOTHING
+    digest: str = EMPTY_DIGEST
 
 
-class Cursor(BaseModel, frozen=True):
-    """What a tick leaves to the next: bounded, and without harm if lost."""
+class QueueCursor(BaseModel, frozen=True):
+    """The sensor's state between ticks; bounded, and harmless if it is lost.
 
-    run_key: str | None = None  # the run that the tick asked for
-    receipts: tuple[str, ...] = ()  # the messages to delete once that run exists
-    listing: Listing = Listing()  # the last listing, once that run exists,
-    settled: Listing = Listing()  # and until then
+    Attributes:
+        run_key: The run that the last tick requested.
+        receipts: The messages to delete when that run exists.
+        listing: The last listing, valid when that run exists.
+        settled: The last listing, valid until then.
+    """
+
+    run_key: str | None = None
+    receipts: tuple[str, ...] = ()
+    listing: DailyListing = DailyListing()
+    settled: DailyListing = DailyListing()
 
 
 @dataclass(frozen=True)
-class Decision:
-    """What a tick comes to: a run to ask for, or None, the cursor to keep, and why."""
+class QueueDecision:
+    """The key of the run to request, or None; the new cursor; and the reason."""
 
     run_key: str | None
     cursor: str
     reason: str
 
 
-def parse(body: str, bucket: str, reserved_key: str = "") -> list[Arrival] | None:
-    """Return the deliveries in `bucket` that an event of S3, SNS or EventBridge reports.
+@dataclass(frozen=True)
+class _Received:
+    """A tick's messages: the deliveries that they report, and the receipts of both kinds."""
 
-    Args:
-        body: The message.
-        bucket: The platform's bucket.
-        reserved_key: The platform's own upload, which would start a run after each run.
-
-    Returns:
-        The arrivals; None where the message is no such event.
-    """
-    try:
-        found = list(_arrivals(json.loads(body), bucket))
-        return [arrival for arrival in found if arrival.key != reserved_key]
-    except (ValueError, RecursionError):
-        return None
-
-
-def _arrivals(event: Any, bucket: str) -> Iterator[Arrival]:
-    match event:
-        case {"Type": "Notification", "Message": str(message)}:  # SNS's wrapping
-            yield from _arrivals(json.loads(message), bucket)
-        case {"Records": [_, *_] as records}:
-            for record in records:
-                yield from _arrivals(record, bucket)
-        # Nothing is to be loaded where an object goes or changes its storage class.
-        case {"eventName": str(name), "s3": about}:
-            if "ObjectCreated:" in name:
-                yield from _arrival(about, bucket, decode_key=unquote_plus)
-        # EventBridge's form. S3 leaves the key as it is there: a "+" is a "+".
-        case {"detail-type": "Object Created", "detail": about}:
-            yield from _arrival(about, bucket, decode_key=str)
-        case {"Event": "s3:TestEvent"} | {"detail-type": str(), "source": "aws.s3"}:
-            pass
-        case _:
-            raise ValueError("no event of S3")
-
-
-def _arrival(about: Any, bucket: str, decode_key: Callable[[str], str]) -> Iterator[Arrival]:
-    match about:
-        case {"bucket": {"name": str(name)}, "object": {"key": str(encoded), **rest}}:
-            key, size = decode_key(encoded), rest.get("size")
-            stored = StoredObject(key, "", size if isinstance(size, int) else 1, datetime.min)
-            if name == bucket and key.startswith(ORDERS_PREFIX) and is_delivery(stored):
-                etag = rest.get("eTag", rest.get("etag", ""))
-                yield Arrival(key, str(etag), str(rest.get("sequencer", "")))
-        case _:
-            raise ValueError("no event of S3")
+    arrivals: Collection[Arrival]
+    with_arrivals: Sequence[str]
+    without_arrivals: Sequence[str]
 
 
 def tick(
@@ -129,55 +87,80 @@ def tick(
     now: datetime,
     was_requested: Callable[[str], bool],
     log_warning: Callable[[str], None],
-) -> Decision:
-    """Take up waiting messages, and say whether they, or the day's listing, ask for a run.
+) -> QueueDecision:
+    """Receive messages, and request a run if they or the day's listing report a change.
 
-    `was_requested` tells whether a run with this key exists; `now` has its time zone. Whatever
-    the queue or the bucket raises fails the tick: with the old cursor, all of it comes again.
+    An error of the queue or the bucket fails the tick. The cursor stays, and SQS delivers the
+    messages again.
+
+    Args:
+        sqs: The client of the queue.
+        s3: The client of the bucket.
+        settings: The bucket.
+        queue_url: The queue.
+        cursor_text: The previous tick's cursor.
+        now: The current time, with its time zone.
+        was_requested: Returns whether a run with this key exists.
+        log_warning: Reports a message that is not an event of S3.
     """
-    cursor = _read(cursor_text)
+    cursor = _read_cursor(cursor_text)
     requested = cursor.run_key is not None and was_requested(cursor.run_key)
     if requested:
         _delete(sqs, queue_url, cursor.receipts)
-    # Before messages are taken up: a listing that fails must not hide them.
+    # List before receiving: if listing fails, no message has become invisible.
     listing = last = cursor.listing if requested else cursor.settled
     if last.day != (today := now.astimezone(UTC).date()):
-        listing = Listing(day=today, digest=listing_digest(s3, settings))
+        listing = DailyListing(day=today, digest=listing_digest(s3, settings))
     changed = listing.digest != last.digest
 
-    arrivals: set[Arrival] = set()
-    asking, idle = list[str](), list[str]()
-    for message in _receive(sqs, queue_url):
-        told = parse(message["Body"], settings.bucket, settings.reserved_key)
-        if told is None:
-            log_warning(_set_aside(s3, settings, queue_url, message))
-        arrivals.update(told or ())
-        (asking if told else idle).append(message["ReceiptHandle"])
-    _delete(sqs, queue_url, idle)
+    received = _receive_arrivals(sqs, s3, settings, queue_url, log_warning)
+    _delete(sqs, queue_url, received.without_arrivals)
 
-    # The day counts: back to an earlier day's deliveries is a change, too.
-    asked_by = [listing.model_dump_json() if changed else None, sorted(arrivals)]
-    digest = hashlib.sha256(json.dumps(asked_by).encode()).hexdigest()
-    run_key = digest if arrivals or changed else None
-    settled = last if changed else listing
-    cursor = Cursor(run_key=run_key, receipts=tuple(asking), listing=listing, settled=settled)
-    reason = f"{len(arrivals)} deliveries were told of; the day's listing is new: {changed}."
-    return Decision(run_key, cursor.model_dump_json(), reason)
+    # The key includes the day: a return to an earlier day's deliveries is a change, too.
+    trigger = [listing.model_dump_json() if changed else None, sorted(received.arrivals)]
+    digest = hashlib.sha256(json.dumps(trigger).encode()).hexdigest()
+    run_key = digest if received.arrivals or changed else None
+    new_cursor = QueueCursor(
+        run_key=run_key,
+        receipts=tuple(received.with_arrivals),
+        listing=listing,
+        settled=last if changed else listing,
+    )
+    reason = "New deliveries." if run_key else "No new deliveries."
+    return QueueDecision(run_key, new_cursor.model_dump_json(), reason)
 
 
-def _read(text: str | None) -> Cursor:
+def _read_cursor(text: str | None) -> QueueCursor:
     try:
-        return Cursor.model_validate_json(text or "{}")
-    except ValidationError:  # somebody else's text: the deliveries are listed afresh
-        return Cursor()
+        return QueueCursor.model_validate_json(text or "{}")
+    except ValidationError:  # of another version of the platform: list the deliveries again
+        return QueueCursor()
+
+
+def _receive_arrivals(
+    sqs: "SQSClient",
+    s3: "S3Client",
+    settings: Settings,
+    queue_url: str,
+    log_warning: Callable[[str], None],
+) -> _Received:
+    arrivals: set[Arrival] = set()
+    with_arrivals, without_arrivals = list[str](), list[str]()
+    for message in _receive(sqs, queue_url):
+        parsed = parse(message["Body"], settings.bucket, settings.reserved_key)
+        if parsed is None:
+            log_warning(_store_dead_letter(s3, settings, queue_url, message))
+        arrivals.update(parsed or ())
+        (with_arrivals if parsed else without_arrivals).append(message["ReceiptHandle"])
+    return _Received(arrivals, with_arrivals, without_arrivals)
 
 
 def _receive(sqs: "SQSClient", queue_url: str) -> "list[Message]":
     messages: list[Message] = []
-    for _ in range(CALLS):
+    for _ in range(RECEIVE_CALLS):
         answer = sqs.receive_message(
             QueueUrl=queue_url,
-            MaxNumberOfMessages=MESSAGES_A_CALL,
+            MaxNumberOfMessages=MESSAGES_PER_CALL,
             VisibilityTimeout=VISIBILITY_SECONDS,
             WaitTimeSeconds=WAIT_SECONDS,
         )
@@ -188,20 +171,23 @@ def _receive(sqs: "SQSClient", queue_url: str) -> "list[Message]":
 
 
 def _delete(sqs: "SQSClient", queue_url: str, receipts: Sequence[str]) -> None:
-    """Delete messages; those that SQS keeps, as for a receipt too old, come again, harmlessly."""
-    for first in range(0, len(receipts), MESSAGES_A_CALL):
-        batch = enumerate(receipts[first : first + MESSAGES_A_CALL])
+    """Delete messages. SQS keeps those whose receipt is too old, and delivers them again."""
+    for first in range(0, len(receipts), MESSAGES_PER_CALL):
+        batch = enumerate(receipts[first : first + MESSAGES_PER_CALL])
         entries = [{"Id": str(number), "ReceiptHandle": receipt} for number, receipt in batch]
         sqs.delete_message_batch(QueueUrl=queue_url, Entries=entries)
 
 
-def _set_aside(s3: "S3Client", settings: Settings, queue_url: str, message: "Message") -> str:
-    """Store a message that is not understood; return a warning that says where."""
+def _store_dead_letter(
+    s3: "S3Client", settings: Settings, queue_url: str, message: "Message"
+) -> str:
+    """Store a message that is not an event of S3; return a warning that names the object."""
     key, body = f"{DEAD_LETTERS_PREFIX}{message['MessageId']}.json", message["Body"]
     copy = json.dumps({"queue": queue_url, "body": body}).encode()
     s3.put_object(Bucket=settings.bucket, Key=key, Body=copy, ContentType="application/json")
     return (
-        f"{queue_url}: A message is no event of S3; it was moved to {settings.uri(key)}.\n"
+        f"{queue_url}: A message is not an event of S3. It was moved to {settings.uri(key)}.\n"
         f"  found: {body!r:.{BODY_SHOWN}}\n"
-        "  to do: See who writes to this queue. No delivery is lost: one is listed within a day."
+        "  to do: Find out what sends to this queue. No delivery is lost: the daily listing "
+        "finds all of them."
     )

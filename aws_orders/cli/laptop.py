@@ -32,10 +32,15 @@ def create_bucket(stack: Stack) -> None:
     """Create the platform's bucket on a stack that is ready; on AWS a template creates it."""
     import boto3
 
-    boto3.client(
-        "s3",
-        endpoint_url=stack.aws_url,
-        aws_access_key_id=KEY_ID,
-        aws_secret_access_key=SECRET_KEY,
-        region_name=REGION,
-    ).create_bucket(Bucket=BUCKET)
+    from aws_orders.resources.aws_errors import record_resources
+
+    s3 = record_resources(
+        boto3.client(
+            "s3",
+            endpoint_url=stack.aws_url,
+            aws_access_key_id=KEY_ID,
+            aws_secret_access_key=SECRET_KEY,
+            region_name=REGION,
+        )
+    )
+    s3.create_bucket(Bucket=BUCKET)

@@ -1,7 +1,7 @@
-"""What AWS's services say, read-only: identity, bucket, table, queue, topic, feeds.
+"""AWS's services, read-only: identity, bucket, table, queue, topic, feeds.
 
-Each check calls what the platform calls, or reads a setting that a careful owner wants to have.
-Writing cannot be tried without writing: that is `live`'s.
+Each check makes a call that the platform makes, or reads a setting that is recommended. Writing is
+tested in `live`.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,8 +22,8 @@ from aws_orders.config import (
     Settings,
 )
 from aws_orders.contract import PRODUCTS
-from aws_orders.doctor.findings import Check, Status, Trouble
-from aws_orders.resources.aws_errors import name_places
+from aws_orders.doctor.checks import Check, Problem, Status
+from aws_orders.resources.aws_errors import record_resources
 from aws_orders.resources.dynamodb import DynamoDBResource, check_key
 from aws_orders.resources.feeds import open_feed
 from aws_orders.resources.s3 import find_object
@@ -36,8 +36,8 @@ KEYS = (RAW_PRODUCTS_KEY, ORDERS_FEED_KEY, DETAILED_ORDERS_KEY)
 
 
 @dataclass(frozen=True)
-class Home:
-    """Who the platform is to AWS, and where it finds its own."""
+class Caller:
+    """The caller's identity, account and region."""
 
     identity: str
     account: str
@@ -52,32 +52,32 @@ class Home:
         return f"arn:{partition}:{service}:{self.region}:{self.account}:{resource}"
 
 
-def home() -> Home:
-    """Ask AWS who we are, which needs no permission."""
-    with closing(name_places(boto3.client("sts"))) as sts:
-        caller = sts.get_caller_identity()
-        return Home(caller["Arn"], caller["Account"], sts.meta.region_name)
+def caller_identity() -> Caller:
+    """Return the caller's identity from STS, which requires no permission."""
+    with closing(record_resources(boto3.client("sts"))) as sts:
+        found = sts.get_caller_identity()
+        return Caller(found["Arn"], found["Account"], sts.meta.region_name)
 
 
 def bucket(s3: "S3Client", name: str, copy_region: str) -> Iterator[Check]:
-    """Check that the bucket is there, readable, and kept as such a bucket should be.
+    """Check that the bucket exists, is readable, and has the recommended settings.
 
     Args:
         s3: The platform's client.
         name: The bucket.
-        copy_region: The region in which COPY and UNLOAD look for it.
+        copy_region: The region in which COPY and UNLOAD access it.
     """
     arn = f"arn:aws:s3:::{name}"
 
-    def there() -> str | Trouble:
+    def exists() -> str | Problem:
         region = s3.head_bucket(Bucket=name).get("BucketRegion", "")
         if region and region != copy_region:
-            return Trouble(
+            return Problem(
                 f"it is in {region}",
-                f"the region in which COPY looks for it, {copy_region}",
+                f"the region in which COPY accesses it, {copy_region}",
                 f"Set REDSHIFT_DATA_REGION={region}.",
             )
-        return f"there, in {region}" if region else "there"
+        return f"exists, in {region}" if region else "exists"
 
     def list_prefixes() -> str:
         for prefix in PREFIXES:
@@ -85,33 +85,33 @@ def bucket(s3: "S3Client", name: str, copy_region: str) -> Iterator[Check]:
         return "allowed under " + ", ".join(PREFIXES)
 
     def read() -> str:
-        # For one who may list, S3 tells "not there" (404) from "not yours" (403).
-        there = [key for key in KEYS if find_object(s3, name, key)]
-        return "allowed; there are " + (", ".join(there) or "no files yet")
+        # With the permission to list, S3 returns 404 for a missing key, and otherwise 403.
+        existing = [key for key in KEYS if find_object(s3, name, key)]
+        return "allowed; existing files: " + (", ".join(existing) or "none")
 
     missing = "Create the bucket, or correct AWS_ORDERS_BUCKET."
-    yield Check(f"bucket {name}", there, "s3:ListBucket", arn, missing)
+    yield Check(f"bucket {name}", exists, "s3:ListBucket", arn, missing)
     yield Check("bucket: listing", list_prefixes, "s3:ListBucket", arn, missing)
     yield Check("bucket: reading", read, "s3:GetObject", f"{arn}/*", missing)
-    yield from _advisable(s3, name, arn)
+    yield from _recommended(s3, name, arn)
 
 
-def _advisable(s3: "S3Client", name: str, arn: str) -> Iterator[Check]:
-    """Check what the platform works without, and an owner should not."""
+def _recommended(s3: "S3Client", name: str, arn: str) -> Iterator[Check]:
+    """Check the recommended settings, which the platform does not require."""
 
-    def advised(action: str, setting: str, is_set: Callable[[], bool], why: str) -> Check:
-        unset = Trouble("it is not", setting, f"Set it on the bucket: {why}.", Status.WARN)
+    def recommended(action: str, setting: str, is_set: Callable[[], bool], why: str) -> Check:
+        unset = Problem("not set", setting, f"Set it on the bucket: {why}.", Status.WARN)
 
-        def look() -> str | Trouble:
+        def inspect() -> str | Problem:
             try:
                 return setting if is_set() else unset
             except ClientError as error:
-                # S3's way to say that nothing is set.
+                # S3 returns these codes if the setting is absent.
                 if "NotFound" in (code := error.response["Error"]["Code"]) or "NoSuch" in code:
                     return unset
                 raise
 
-        return Check(f"bucket: {setting}", look, action, arn, needed=False)
+        return Check(f"bucket: {setting}", inspect, action, arn, required=False)
 
     def versioned() -> bool:
         return s3.get_bucket_versioning(Bucket=name).get("Status") == "Enabled"
@@ -123,88 +123,92 @@ def _advisable(s3: "S3Client", name: str, arn: str) -> Iterator[Check]:
         block = s3.get_public_access_block(Bucket=name)["PublicAccessBlockConfiguration"]
         return len(block) == 4 and all(block.values())
 
-    restore = "a delivery overwritten by mistake can then be restored"
-    yield advised("s3:GetBucketVersioning", "versioned", versioned, restore)
-    yield advised("s3:GetEncryptionConfiguration", "encrypted", encrypted, "it holds customers")
-    public = "no policy can then open it to the world"
-    yield advised("s3:GetBucketPublicAccessBlock", "public access blocked", private, public)
+    restore = "an overwritten delivery can then be restored"
+    yield recommended("s3:GetBucketVersioning", "versioned", versioned, restore)
+    yield recommended(
+        "s3:GetEncryptionConfiguration", "encrypted", encrypted, "it holds personal data"
+    )
+    public = "no policy can then make it public"
+    yield recommended("s3:GetBucketPublicAccessBlock", "public access blocked", private, public)
 
 
-def table(dynamodb: DynamoDBResource, name: str, where: Home, copy_region: str) -> Iterator[Check]:
-    """Check that the products table is keyed as it must be and readable; there may be none yet.
+def table(
+    dynamodb: DynamoDBResource, name: str, caller: Caller, copy_region: str
+) -> Iterator[Check]:
+    """Check the key of the products table, and that it is readable; it may not exist yet.
 
-    `copy_region` is the region in which COPY looks for it.
+    `copy_region` is the region in which COPY accesses it.
     """
     client = dynamodb.get_client()
-    arn = where.arn("dynamodb", f"table/{name}")
+    arn = caller.arn("dynamodb", f"table/{name}")
 
-    def describe() -> str | Trouble:
+    def describe() -> str | Problem:
         try:
             found = client.describe_table(TableName=name)["Table"]
         except client.exceptions.ResourceNotFoundException:
-            return Trouble(
-                "there is none",
-                "the table, or that the first run creates it",
-                f"Nothing, if dynamodb:CreateTable is allowed on {arn}; else create it.",
+            return Problem(
+                "it does not exist",
+                "the table, or a first run that creates it",
+                f"None if dynamodb:CreateTable is allowed on {arn}; otherwise create it.",
                 Status.WARN,
             )
         if copy_region != client.meta.region_name:
-            return Trouble(
+            return Problem(
                 f"it is in {client.meta.region_name}",
-                f"the region in which COPY looks for it, {copy_region}",
-                f"Set REDSHIFT_DATA_REGION={client.meta.region_name}, and have the bucket there.",
+                f"the region in which COPY accesses it, {copy_region}",
+                f"Set REDSHIFT_DATA_REGION={client.meta.region_name}, and use a bucket there.",
             )
         check_key(found, PRODUCTS.key)
-        return f"{found['TableStatus']}, some {found['ItemCount']} items"
+        return f"{found['TableStatus']}, about {found['ItemCount']} items"
 
     def scan() -> str:
         try:
             client.scan(TableName=name, Limit=1, ConsistentRead=True)
         except client.exceptions.ResourceNotFoundException:
-            return "nothing to read yet"
+            return "it does not exist yet"
         return "allowed"
 
     yield Check(f"table {name}", describe, "dynamodb:DescribeTable", arn)
     yield Check("table: reading", scan, "dynamodb:Scan", arn)
 
 
-def queue(url: str, where: Home) -> Check:
-    """Check the queue that the bucket's events go to."""
+def queue(url: str, caller: Caller) -> Check:
+    """Check the queue that receives the bucket's events."""
 
-    def look() -> str:
-        with closing(name_places(boto3.client("sqs"))) as sqs:
+    def inspect() -> str:
+        with closing(record_resources(boto3.client("sqs"))) as sqs:
             answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
-        return f"{answer['Attributes'].get('ApproximateNumberOfMessages', '?')} messages wait"
+        return f"waiting messages: {answer['Attributes'].get('ApproximateNumberOfMessages', '?')}"
 
-    arn = where.arn("sqs", url.rpartition("/")[2])
+    arn = caller.arn("sqs", url.rpartition("/")[2])
     absent = "Create the queue, or correct AWS_ORDERS_ORDERS_QUEUE."
-    # The platform receives and deletes; it asks for no attributes.
+    # Not required: the platform receives and deletes messages, and reads no attributes.
     action = "sqs:GetQueueAttributes"
-    return Check(f"queue {url}", look, action, arn, absent, needed=False)
+    return Check(f"queue {url}", inspect, action, arn, absent, required=False)
 
 
 def topic(arn: str) -> Check:
-    """Check the topic that alerts go to."""
+    """Check the topic to which alerts are published."""
 
-    def look() -> str:
-        with closing(name_places(boto3.client("sns"))) as sns:
+    def inspect() -> str:
+        with closing(record_resources(boto3.client("sns"))) as sns:
             attributes: dict[str, Any] = sns.get_topic_attributes(TopicArn=arn)["Attributes"]
-        return f"{attributes.get('SubscriptionsConfirmed', '?')} subscriptions"
+        return f"subscriptions: {attributes.get('SubscriptionsConfirmed', '?')}"
 
     absent = "Create the topic, or correct AWS_ORDERS_ALERTS_TOPIC."
-    # The platform publishes; it asks for no attributes.
-    return Check(f"topic {arn}", look, "sns:GetTopicAttributes", arn, absent, needed=False)
+    # Not required: the platform publishes, and reads no attributes.
+    return Check(f"topic {arn}", inspect, "sns:GetTopicAttributes", arn, absent, required=False)
 
 
 def feeds(s3: "S3Client", settings: Settings) -> Iterator[Check]:
-    """Check that the feeds that are configured open."""
+    """Check that the configured feeds can be opened."""
 
-    def opens(url: str) -> str:
+    def open_once(url: str) -> str:
         with open_feed(url, s3):
-            return "opens"
+            return "can be opened"
 
     for name, url in (("products", settings.products_feed), ("orders", settings.orders_feed)):
         if url:
             uri = url.removeprefix("s3://")
             arn = f"arn:aws:s3:::{uri}"
-            yield Check(f"{name} feed", partial(opens, url), "s3:GetObject", arn)
+            yield Check(f"{name} feed", partial(open_once, url), "s3:GetObject", arn)

@@ -1,7 +1,7 @@
-"""The smoke test of an account: ten rows to S3, through Redshift, and back, compared.
+"""The live test: loads ten rows from S3 into Redshift, unloads them, and compares.
 
-Everything it makes is its own: keys under one prefix, one table, temporary tables. It is removed
-afterwards, however the test ends. The statements are the platform's, from `sql`.
+It creates keys under one prefix, one table and temporary tables, and deletes them however the test
+ends. It executes the platform's statements, from `statements` and `orders.sql`.
 """
 
 import csv
@@ -17,7 +17,7 @@ from psycopg2.sql import SQL, Identifier
 
 from aws_orders.config import RUNS_PREFIX, Settings
 from aws_orders.contract import COUNT, ID, LOAD_ID, MONEY, ORDERS, PRODUCTS, TIME, Column
-from aws_orders.doctor.findings import Check, Finding, Status, Trouble, carry_out
+from aws_orders.doctor.checks import Check, Diagnosis, Problem, Status, diagnose
 from aws_orders.orders import sql
 from aws_orders.orders.deliveries import copy_manifest
 from aws_orders.resources.dynamodb import DynamoDBResource
@@ -29,7 +29,8 @@ from aws_orders.resources.s3 import delete_prefix, join_objects, list_objects
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-# A larger products table is not copied for a test: reading costs by the item.
+REPORT = "Report this as a bug of aws_orders."
+# A larger products table is not copied, because reading costs per item.
 MOST_ITEMS = 10_000
 # Quotes, commas, a line break, characters of two to four bytes, an empty text.
 TEXTS = ('Ada "A." Dahl', "Brandt, Olga", "Émile\nIto", "日本 𝄞", "", "F", "G", "H", "I", "J")
@@ -53,24 +54,24 @@ def _rows(money: str) -> tuple[tuple[str, ...], ...]:
 ROWS, ROUNDED = _rows("10.005"), _rows("10.01")
 
 
-def prove(
+def live_test(
     settings: Settings, s3: "S3Client", dynamodb: DynamoDBResource, redshift: RedshiftResource
-) -> Iterator[Finding]:
-    """Carry out the test, step by step, up to the first that fails; then clean up."""
-    test = _SmokeTest(settings, s3, dynamodb, redshift)
+) -> Iterator[Diagnosis]:
+    """Perform the steps up to the first that fails, and clean up."""
+    test = _LiveTest(settings, s3, dynamodb, redshift)
     try:
         for check in test.steps():
-            yield (finding := carry_out(check))
-            if finding.status is Status.MISSING:
+            yield (diagnosis := diagnose(check))
+            if diagnosis.status is Status.MISSING:
                 break
     except BaseException:
         test.clean_up()
         raise
-    yield carry_out(test.cleaning())
+    yield diagnose(test.cleaning())
 
 
-class _SmokeTest:
-    """One test's rows, keys, table and session."""
+class _LiveTest:
+    """The keys, the table and the session of one test."""
 
     session: Session
 
@@ -88,14 +89,14 @@ class _SmokeTest:
         self.opened = ExitStack()
 
     def steps(self) -> Iterator[Check]:
-        """Return the steps; each needs those before it."""
+        """Return the steps; each depends on those before it."""
         arn = f"arn:aws:s3:::{self.settings.bucket}/{self.prefix}*"
         role = self.redshift.iam_role
         attach = f"Attach the role ({role}) to the warehouse and allow it "
         reading = f"s3:GetObject and s3:ListBucket on {self.settings.bucket}."
-        writing = f"s3:PutObject, too, on arn:aws:s3:::{self.settings.bucket}/{RUNS_PREFIX}*."
+        writing = f"s3:PutObject on arn:aws:s3:::{self.settings.bucket}/{RUNS_PREFIX}*."
         scanning = f"dynamodb:Scan and DescribeTable on {self.settings.products_table}."
-        grants = "Grant what aws-orders doctor names above as missing."
+        grants = "Grant the privileges that are reported above as missing."
         yield Check("live: writing to S3", self._write, "s3:PutObject", arn)
         yield Check("live: copying inside S3", self._join, "s3:GetObject and s3:PutObject", arn)
         yield Check("live: COPY from S3", self._copy, absent=attach + reading)
@@ -104,23 +105,23 @@ class _SmokeTest:
         yield Check("live: COPY from DynamoDB", self._copy_items, absent=attach + scanning)
 
     def cleaning(self) -> Check:
-        """Return the last step."""
-        by_hand = (
-            f"Remove {self.settings.uri(self.prefix)} and the table "
-            f"{self.redshift.relation(self.table.name)} by hand."
+        """Return the last step, which cleans up."""
+        manually = (
+            f"Delete {self.settings.uri(self.prefix)} and the table "
+            f"{self.redshift.relation(self.table.name)} yourself."
         )
         arn = f"arn:aws:s3:::{self.settings.bucket}/{self.prefix}*"
-        return Check("live: cleaning up", self.clean_up, "s3:DeleteObject", arn, by_hand)
+        return Check("live: cleaning up", self.clean_up, "s3:DeleteObject", arn, manually)
 
     def clean_up(self) -> str:
-        """Remove what was made, in a session of its own: the test's may be broken."""
+        """Delete what was created, in a new session: the test's session may be broken."""
         self.opened.close()
         name = Identifier(self.redshift.schema_name, self.table.name)
         self.redshift.run(
             lambda session: session.execute(SQL("DROP TABLE IF EXISTS {}").format(name))
         )
         delete_prefix(self.s3, self.settings.bucket, self.prefix)
-        return "nothing is left"
+        return "everything is deleted"
 
     def _write(self) -> str:
         text = io.StringIO()
@@ -133,7 +134,7 @@ class _SmokeTest:
         join_objects(self.s3, self.settings.bucket, parts, f"{self.prefix}orders.csv")
         return "allowed"
 
-    def _copy(self) -> str | Trouble:
+    def _copy(self) -> str | Problem:
         self.session = self.opened.enter_context(self.redshift.session())
         uri = self.settings.uri(self.prefix)
         self._put("manifest", copy_manifest([f"{uri}orders.csv"]))
@@ -148,9 +149,9 @@ class _SmokeTest:
                 gzip=False,
             )
         )
-        return _counted(copied, "rows copied by the manifest")
+        return _check_count(copied, "rows copied with a manifest")
 
-    def _insert(self) -> str | Trouble:
+    def _insert(self) -> str | Problem:
         schema, session = self.redshift.schema_name, self.session
         session.execute(statements.create_table(schema, self.table))
         with session.transaction():
@@ -160,9 +161,9 @@ class _SmokeTest:
         by_load = SQL("SELECT {} FROM {}").format(
             Identifier(LOAD_ID.name), Identifier(schema, self.table.name)
         )
-        return _counted(len(list(session.stream(by_load))), "rows locked, replaced, read back")
+        return _check_count(len(list(session.stream(by_load))), "rows locked, replaced and read")
 
-    def _unload(self) -> str | Trouble:
+    def _unload(self) -> str | Problem:
         query = SQL("SELECT {} FROM {} ORDER BY {}").format(
             statements.names(ORDERS.names),
             Identifier(self.redshift.schema_name, self.table.name),
@@ -183,17 +184,17 @@ class _SmokeTest:
         text = "".join(self._read(key) for key in keys)
         header, *rows = map(tuple, csv.reader(io.StringIO(text, newline="")))
         if header != ORDERS.names or rows != list(ROUNDED):
-            return Trouble(f"{header}, {rows}", f"{ORDERS.names}, {list(ROUNDED)}", "Report this.")
-        return f"{len(rows)} rows came back as they were, rounded to the cent"
+            return Problem(f"{header}, {rows}", f"{ORDERS.names}, {list(ROUNDED)}", REPORT)
+        return f"{len(rows)} rows unchanged, rounded to the cent"
 
-    def _copy_items(self) -> str | Trouble:
+    def _copy_items(self) -> str | Problem:
         client, name = self.dynamodb.get_client(), self.settings.products_table
         try:
             items = client.describe_table(TableName=name)["Table"]["ItemCount"]
         except client.exceptions.ResourceNotFoundException:
-            return "left out: there is no table yet; run again after the first run"
+            return "skipped: the table does not exist yet; repeat this after the first run"
         if items > MOST_ITEMS:
-            return f"left out: some {items} items would cost something"
+            return f"skipped: reading about {items} items has a cost"
         self.session.execute(statements.create_stage("products_stage", PRODUCTS, PRODUCTS.names))
         copy = statements.copy_dynamodb(
             "products_stage",
@@ -205,7 +206,7 @@ class _SmokeTest:
         copied, counted = self.session.copy(copy), self.dynamodb.count(client, name)
         if copied != counted:
             found = f"{copied} items copied, {counted} counted"
-            return Trouble(found, "as many", "Run again once nobody writes.", Status.WARN)
+            return Problem(found, "equal numbers", "Repeat this while nothing writes.", Status.WARN)
         return f"{copied} items"
 
     def _put(self, name: str, body: bytes) -> None:
@@ -216,7 +217,7 @@ class _SmokeTest:
         return body.read().decode()
 
 
-def _counted(rows: int, what: str) -> str | Trouble:
+def _check_count(rows: int, what: str) -> str | Problem:
     if rows == len(ROWS):
         return f"{rows} {what}"
-    return Trouble(f"{rows} {what}", f"{len(ROWS)} of them", "Report this.")
+    return Problem(f"{rows} {what}", f"{len(ROWS)} {what}", REPORT)

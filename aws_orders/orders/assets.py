@@ -14,22 +14,17 @@ from aws_orders.contract import ORDERS
 from aws_orders.orders.deliveries import DeliverySummary
 from aws_orders.orders.feed import receive_orders
 from aws_orders.orders.load import OrdersLoad, load_orders
+from aws_orders.reporting.asset_defaults import OWNERS, RETRIES, TAGS, FetchConfig, Reports
+from aws_orders.reporting.column_changes import columns_check, columns_result
+from aws_orders.reporting.column_schema import column_schema
 from aws_orders.reporting.lineage import column_lineage, column_sources
-from aws_orders.reporting.metadata import (
-    OWNERS,
-    RETRIES,
-    TAGS,
-    FetchConfig,
-    Reports,
-    columns_check,
-    columns_result,
-    displayed,
-    preview_of,
-    preview_of_table,
-    schema,
-    work,
+from aws_orders.reporting.previews import (
+    markdown_metadata,
+    markdown_table,
+    object_preview,
+    table_preview,
 )
-from aws_orders.reporting.previews import table
+from aws_orders.reporting.steps import timed_step
 from aws_orders.resources.redshift.resource import RedshiftResource
 from aws_orders.resources.s3 import delete_prefix, list_objects
 
@@ -42,7 +37,7 @@ ORDERS_COLUMNS = columns_check("redshift_orders")
     kinds={"s3", "csv"},
     owners=OWNERS,
     tags=TAGS,
-    metadata=schema(ORDERS.columns),
+    metadata=column_schema(ORDERS.columns),
     retry_policy=RETRIES,
     pool="s3_orders",
 )
@@ -54,7 +49,7 @@ def s3_orders(
     If an orders feed is configured, it is fetched first. Files that others write under the prefix
     are deliveries, too.
     """
-    with work() as watch:
+    with timed_step() as watch:
         client = s3.get_client()
         intake = None
         if settings.orders_feed:
@@ -65,7 +60,9 @@ def s3_orders(
         # The number of rows is known only for the feed; the load counts those of deliveries.
         rows = intake.rows if intake and summary.count == 1 else None
         preview = (
-            {"preview": preview_of(client, settings, summary.newest_key)} if summary.count else {}
+            {"preview": object_preview(client, settings, summary.newest_key)}
+            if summary.count
+            else {}
         )
         return dg.MaterializeResult(
             metadata=watch.metadata(
@@ -117,7 +114,7 @@ class OrdersConfig(dg.Config):
     kinds={"redshift"},
     owners=OWNERS,
     tags=TAGS,
-    metadata={**schema(ORDERS.columns), **column_sources("redshift_orders")},
+    metadata={**column_schema(ORDERS.columns), **column_sources("redshift_orders")},
     retry_policy=RETRIES,
     pool="redshift_orders",
     check_specs=[ORDERS_COLUMNS],
@@ -135,7 +132,7 @@ def redshift_orders(
     unknown column is skipped and reported. Rows and ledger commit together. A redelivered file
     replaces its rows; a file that was deleted from S3 keeps them.
     """
-    with work() as watch:
+    with timed_step() as watch:
         client, prefix = s3.get_client(), run_prefix(context)
         load = load_orders(
             redshift,
@@ -153,7 +150,7 @@ def redshift_orders(
             **_load_metadata(load, settings),
             **columns,
             **column_lineage("redshift_orders"),
-            "preview": preview_of_table(redshift, ORDERS),
+            "preview": table_preview(redshift, ORDERS),
         }
         yield check
         yield dg.MaterializeResult(metadata=watch.metadata(load.rows, details))
@@ -170,7 +167,9 @@ def _load_metadata(load: OrdersLoad, settings: Settings) -> dict[str, Any]:
         "planning_seconds": round(load.planning_seconds, 3),
         "new_deliveries": len(load.changes.new),
         "redelivered": len(load.changes.redelivered),
-        "deliveries_loaded": displayed(lambda: table(("delivery", "bytes", "written"), shown)),
+        "deliveries_loaded": markdown_metadata(
+            lambda: markdown_table(("delivery", "bytes", "written"), shown)
+        ),
         "copy_statements": len(load.loads),
         "schema_changes": dg.MetadataValue.json(load.schema_changes),
         "unknown_columns": dg.MetadataValue.json(load.unknown_columns),

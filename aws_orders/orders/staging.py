@@ -23,7 +23,7 @@ from aws_orders.orders.rejected_rows import rejection_error, write_quarantine
 from aws_orders.orders.staged_load import StagedLoad, stage_name
 from aws_orders.resources.objects import StoredObject
 from aws_orders.resources.redshift import statements
-from aws_orders.resources.redshift.errors import LoadRejectedError, RejectedRow, is_passing
+from aws_orders.resources.redshift.errors import LoadRejectedError, RejectedRow, is_transient
 from aws_orders.resources.redshift.resource import RedshiftResource
 from aws_orders.resources.redshift.session import REJECTED_SHOWN, Session
 from aws_orders.rows.wording import counted
@@ -118,7 +118,7 @@ class Staging:
             pass
         except psycopg2.Error as error:
             # Redshift does not name every damaged file.
-            if shape.gzip and not is_passing(error):
+            if shape.gzip and not is_transient(error):
                 for stored in members:
                     check_gzip(self.s3, self.settings.uri(stored.key))
             raise

@@ -19,20 +19,12 @@ from aws_orders.output.unloaded import Revenue, Unloaded
 from aws_orders.output.verify import CHECKS
 from aws_orders.products.assets import redshift_products
 from aws_orders.reporting import charts as chart
+from aws_orders.reporting.asset_defaults import OWNERS, RETRIES, TAGS, Reports
+from aws_orders.reporting.check_results import check_result, stop_if_blocked
+from aws_orders.reporting.column_schema import column_schema
 from aws_orders.reporting.lineage import column_lineage, column_sources
-from aws_orders.reporting.metadata import (
-    OWNERS,
-    RETRIES,
-    TAGS,
-    Reports,
-    Stopwatch,
-    check_result,
-    displayed,
-    preview_of,
-    schema,
-    stop_if_blocked,
-    work,
-)
+from aws_orders.reporting.previews import markdown_metadata, object_preview
+from aws_orders.reporting.steps import Stopwatch, timed_step
 from aws_orders.resources.redshift.resource import RedshiftResource
 
 # All of them block: only a file that matches the warehouse replaces the published one.
@@ -48,7 +40,7 @@ OUTPUT_CHECKS = [
     kinds={"s3", "csv", "redshift"},
     owners=OWNERS,
     tags=TAGS,
-    metadata={**schema(PUBLISHED.columns), **column_sources("detailed_orders_csv")},
+    metadata={**column_schema(PUBLISHED.columns), **column_sources("detailed_orders_csv")},
     retry_policy=RETRIES,
     pool="detailed_orders_csv",
     check_specs=OUTPUT_CHECKS,
@@ -64,7 +56,7 @@ def detailed_orders_csv(
     Redshift joins and unloads. The file is checked and then published by a copy inside S3.
     Orders whose product is unknown are in `output/unmatched_orders.csv`.
     """
-    with work() as watch:
+    with timed_step() as watch:
         client, prefix = s3.get_client(), run_prefix(context)
         unloaded, checked = unload_orders(redshift, client, settings, prefix)
         results = [
@@ -74,7 +66,7 @@ def detailed_orders_csv(
         yield from results
         stop_if_blocked(OUTPUT_CHECKS, results)
         publish_orders(client, settings, unloaded, prefix)
-        preview = {"preview": preview_of(client, settings, DETAILED_ORDERS_KEY)}
+        preview = {"preview": object_preview(client, settings, DETAILED_ORDERS_KEY)}
         yield dg.MaterializeResult(metadata=_metadata(unloaded, settings, watch) | preview)
 
 
@@ -84,11 +76,15 @@ def _metadata(unloaded: Unloaded, settings: Settings, watch: Stopwatch) -> dict[
         "bytes": unloaded.detailed.size,
         "unmatched_orders": unloaded.unmatched.rows,
         "unmatched_orders_file": settings.uri(UNMATCHED_ORDERS_KEY),
-        "revenue_by_category": displayed(lambda: chart.by_category(_sums(unloaded.by_category))),
+        "revenue_by_category": markdown_metadata(
+            lambda: chart.by_category(_sums(unloaded.by_category))
+        ),
         **column_lineage("detailed_orders_csv"),
     }
     if unloaded.by_month:
-        details["revenue_by_month"] = displayed(lambda: chart.by_month(_sums(unloaded.by_month)))
+        details["revenue_by_month"] = markdown_metadata(
+            lambda: chart.by_month(_sums(unloaded.by_month))
+        )
     return watch.metadata(unloaded.detailed.rows, details)
 
 

@@ -15,8 +15,10 @@ from aws_orders.config import QUARANTINE_PREFIX, Settings
 from aws_orders.contract import PRODUCTS, TABLES
 from aws_orders.output import rules
 from aws_orders.output.rules import Rule
-from aws_orders.reporting.metadata import RETRIES, check_result, displayed, stop_if_blocked, work
-from aws_orders.reporting.previews import table
+from aws_orders.reporting.asset_defaults import RETRIES
+from aws_orders.reporting.check_results import check_result, stop_if_blocked
+from aws_orders.reporting.previews import markdown_metadata, markdown_table
+from aws_orders.reporting.steps import timed_step
 from aws_orders.resources.redshift.resource import RedshiftResource
 from aws_orders.resources.redshift.schema_evolution import evolve
 from aws_orders.resources.redshift.session import Session
@@ -76,7 +78,7 @@ def products_checks(
     context: dg.AssetCheckExecutionContext, redshift: RedshiftResource
 ) -> Iterator[dg.AssetCheckResult]:
     """The products in Redshift: their ids and names."""
-    with work():
+    with timed_step():
         yield from _selected(context, PRODUCT_CHECKS, _check_products(redshift))
 
 
@@ -85,7 +87,7 @@ def orders_checks(
     context: dg.AssetCheckExecutionContext, settings: Settings, redshift: RedshiftResource
 ) -> Iterator[dg.AssetCheckResult]:
     """The orders in Redshift: their values and products, the ledger, and the quarantine."""
-    with work():
+    with timed_step():
         yield from _selected(context, ORDER_CHECKS, check_orders(settings, redshift))
 
 
@@ -147,7 +149,9 @@ def _faulty_rows(faults: int, query: Composed, session: Session) -> dict[str, An
     """Return the query for faulty rows and, if there are any, the first ones, as metadata."""
     examples: dict[str, Any] = {}
     if faults:
-        examples["examples"] = displayed(lambda: table(*session.head(query, EXAMPLES)))
+        examples["examples"] = markdown_metadata(
+            lambda: markdown_table(*session.head(query, EXAMPLES))
+        )
     text = query.as_string(session.connection)
     return {**examples, "sql_for_all_rows": dg.MetadataValue.md(f"```sql\n{text}\n```")}
 

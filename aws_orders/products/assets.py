@@ -12,23 +12,19 @@ from aws_orders.contract import PRODUCTS
 from aws_orders.products.feed import receive_products
 from aws_orders.products.load import CountMismatchError, load_products
 from aws_orders.products.sync import sync_products
+from aws_orders.reporting.asset_defaults import OWNERS, RETRIES, TAGS, FetchConfig, Reports
+from aws_orders.reporting.check_results import check_result
+from aws_orders.reporting.column_changes import columns_check, columns_result
+from aws_orders.reporting.column_schema import column_schema
 from aws_orders.reporting.lineage import column_lineage, column_sources
-from aws_orders.reporting.metadata import (
-    OWNERS,
-    RETRIES,
-    TAGS,
-    FetchConfig,
-    Reports,
-    check_result,
-    columns_check,
-    columns_result,
-    displayed,
-    preview_of,
-    preview_of_table,
-    schema,
-    work,
+from aws_orders.reporting.previews import (
+    ROWS,
+    markdown_metadata,
+    markdown_table,
+    object_preview,
+    table_preview,
 )
-from aws_orders.reporting.previews import ROWS, table
+from aws_orders.reporting.steps import timed_step
 from aws_orders.resources.dynamodb import DynamoDBResource
 from aws_orders.resources.redshift.resource import RedshiftResource
 from aws_orders.rows.wording import counted
@@ -58,7 +54,7 @@ class SyncConfig(dg.Config):
     kinds={"s3", "csv"},
     owners=OWNERS,
     tags=TAGS,
-    metadata=schema(PRODUCTS.columns),
+    metadata=column_schema(PRODUCTS.columns),
     retry_policy=RETRIES,
     pool="raw_products_csv",
     check_specs=[RAW_COLUMNS],
@@ -70,7 +66,7 @@ def raw_products_csv(
 
     If the feed has a fault, the last good file stays; the error names line, column and value.
     """
-    with work() as watch:
+    with timed_step() as watch:
         client = s3.get_client()
         intake = receive_products(client, settings, force=config.force)
         check, columns = columns_result(context, RAW_COLUMNS, intake.columns)
@@ -83,7 +79,7 @@ def raw_products_csv(
                     "bytes": intake.bytes,
                     "changed": intake.changed,
                     **columns,
-                    "preview": preview_of(client, settings, RAW_PRODUCTS_KEY),
+                    "preview": object_preview(client, settings, RAW_PRODUCTS_KEY),
                 },
             ),
             data_version=dg.DataVersion(intake.sha256),
@@ -96,7 +92,7 @@ def raw_products_csv(
     kinds={"dynamodb"},
     owners=OWNERS,
     tags=TAGS,
-    metadata={**schema(PRODUCTS.columns), **column_sources("dynamodb_products")},
+    metadata={**column_schema(PRODUCTS.columns), **column_sources("dynamodb_products")},
     retry_policy=RETRIES,
     pool="dynamodb_products",
 )
@@ -108,7 +104,7 @@ def dynamodb_products(
     New and changed products are written, removed products are deleted, all others stay. A file
     that would delete more than `max_delete_share` of the table is rejected.
     """
-    with work() as watch:
+    with timed_step() as watch:
         sync = sync_products(dynamodb, s3.get_client(), settings, config.max_delete_share)
         return dg.MaterializeResult(
             metadata=watch.metadata(
@@ -119,7 +115,7 @@ def dynamodb_products(
                     "deleted": sync.deleted,
                     "unchanged": sync.unchanged,
                     **column_lineage("dynamodb_products"),
-                    "preview": displayed(lambda: _preview(dynamodb, settings)),
+                    "preview": markdown_metadata(lambda: _preview(dynamodb, settings)),
                 },
             ),
             data_version=dg.DataVersion(sync.digest),
@@ -130,7 +126,7 @@ def _preview(dynamodb: DynamoDBResource, settings: Settings) -> str:
     """Return some items as a table, with the contract's columns in order."""
     items = dynamodb.head(dynamodb.get_client(), settings.products_table, ROWS)
     rows = [["".join(map(str, item.get(n, {}).values())) for n in PRODUCTS.names] for item in items]
-    return table(PRODUCTS.names, rows)
+    return markdown_table(PRODUCTS.names, rows)
 
 
 @dg.asset(
@@ -139,7 +135,7 @@ def _preview(dynamodb: DynamoDBResource, settings: Settings) -> str:
     kinds={"redshift"},
     owners=OWNERS,
     tags=TAGS,
-    metadata={**schema(PRODUCTS.columns), **column_sources("redshift_products")},
+    metadata={**column_schema(PRODUCTS.columns), **column_sources("redshift_products")},
     retry_policy=RETRIES,
     pool="redshift_products",
     check_specs=[SAME_COUNT],
@@ -152,7 +148,7 @@ def redshift_products(
     The number of copied products must equal DynamoDB's. They then replace the table's rows in
     one transaction.
     """
-    with work() as watch:
+    with timed_step() as watch:
         client = dynamodb.get_client()
         try:
             load = load_products(
@@ -173,7 +169,7 @@ def redshift_products(
                     "schema_changes": dg.MetadataValue.json(load.schema_changes),
                     "dagster/table_name": redshift.relation(PRODUCTS.name),
                     **column_lineage("redshift_products"),
-                    "preview": preview_of_table(redshift, PRODUCTS),
+                    "preview": table_preview(redshift, PRODUCTS),
                 },
             )
         )

@@ -1,1 +1,1 @@
-"""What the assets report to Dagster: metadata, previews, charts, lineage."""
+"""What assets and checks report to Dagster: metadata, check results, previews, charts, lineage."""

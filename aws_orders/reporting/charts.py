@@ -1,8 +1,8 @@
-"""Charts of revenue for Dagster's UI: from sums to Markdown that holds a small SVG picture.
+"""Charts of revenue for Dagster's UI: Markdown that contains a small SVG picture. Pure.
 
-The UI shows Markdown of less than 1,000 characters where it stands, and longer one only after a
-click; so the picture is drawn with few strokes, and has as many bars as fit. It is seen in light
-and dark themes alike: its colours go with both, and it has no background.
+The UI shows Markdown of fewer than 1,000 characters inline, and longer Markdown only after a click.
+Therefore a picture has few strokes, and as many bars as fit. Its colours suit light and dark
+themes, and it has no background.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,25 +10,25 @@ from decimal import Decimal
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
-# Below the UI's 1,000, since JavaScript counts some letters of the description twice.
+# Fewer than the UI's 1,000, because JavaScript counts some characters twice.
 MARKDOWN_CHARACTERS = 960
 WIDTH, COLUMNS_HEIGHT, ROW_HEIGHT = 480, 110, 34
 MAX_CATEGORIES, MAX_MONTHS, NAME_CHARACTERS = 10, 36, 28
 TEXT, GAIN, LOSS = "#7d8694", "#5b7fe8", "#e0705a"
-# What Markdown and a data: URI leave as it is within <>; letters and digits are always so.
-PLAIN = " !$'()*+,-./:;=?@"
-NOTHING = "No orders with a total yet."
+# Characters besides letters and digits that need no escape within <> in Markdown and a data: URI.
+UNESCAPED = " !$'()*+,-./:;=?@"
+NO_DATA = "No orders with a total yet."
 
 
 def by_category(sums: Sequence[tuple[str | None, Decimal]]) -> str:
     """Return a bar chart of revenue by category as Markdown, the highest first.
 
     Args:
-        sums: Categories (None: orders of products without one), each once, and their revenue.
+        sums: Each category once (None: products without a category), and its revenue.
     """
     ranked = sorted(sums, key=lambda pair: -pair[1])
     if not ranked:
-        return NOTHING
+        return NO_DATA
     named = [(_shortened(name or "(none)"), revenue) for name, revenue in ranked]
     first, highest = named[0]
     alt = f"Revenue by category, {first} highest with {_figure(highest)}"
@@ -46,30 +46,31 @@ def by_month(sums: Sequence[tuple[str, Decimal]]) -> str:
     """Return a column chart of revenue by month as Markdown, for the latest months.
 
     Args:
-        sums: Months as "2026-03", each once, and their revenue.
+        sums: Each month once, as "2026-03", and its revenue.
     """
     months = sorted(sums)
     if not months:
-        return NOTHING
+        return NO_DATA
     alt = f"Revenue by month, {_figure(months[-1][1])} in {months[-1][0]}"
 
     return _largest(lambda count: _columns(months[-count:]), alt, min(MAX_MONTHS, len(months)))
 
 
 def _largest(draw: Callable[[int], str], alt: str, count: int) -> str:
-    """Return as Markdown what `draw` makes of `count` bars, or of as many as fit."""
+    """Return `draw(count)` as Markdown, with fewer bars if it is too long."""
     safe = "".join(letter if letter.isalnum() or letter in " ,.()-" else " " for letter in alt)
     while True:
-        markdown = f"![{safe}](<data:image/svg+xml,{quote(draw(count), safe=PLAIN)}>)"
+        markdown = f"![{safe}](<data:image/svg+xml,{quote(draw(count), safe=UNESCAPED)}>)"
         if len(markdown) <= MARKDOWN_CHARACTERS or count == 1:
             return markdown
         count -= 1
 
 
 def _rows(bars: Sequence[tuple[str, Decimal]], others: str) -> str:
-    """Return an SVG of horizontal bars, one below the other, each under its name and figure.
+    """Return an SVG of horizontal bars, each below its name and figure.
 
-    `others` is a last line without a bar: many small ones would be longer than each shown.
+    `others` is a last line without a bar, because the sum of many small categories may exceed
+    every bar.
     """
     zero, lengths = _scaled([revenue for _, revenue in bars], WIDTH)
     strokes = [
@@ -82,7 +83,7 @@ def _rows(bars: Sequence[tuple[str, Decimal]], others: str) -> str:
 
 
 def _columns(bars: Sequence[tuple[str, Decimal]]) -> str:
-    """Return an SVG of columns side by side; the first, the last and the highest are named."""
+    """Return an SVG of vertical bars; the first, the last and the highest are labelled."""
     zero, lengths = _scaled([-revenue for _, revenue in bars], COLUMNS_HEIGHT)
     step = WIDTH // max(len(bars), 6)
     strokes = [
@@ -99,7 +100,7 @@ def _columns(bars: Sequence[tuple[str, Decimal]]) -> str:
 
 
 def _scaled(values: Sequence[Decimal], size: int) -> tuple[int, list[int]]:
-    """Return where zero lies on an axis of `size` pixels, and each value's signed length."""
+    """Return the position of zero on an axis of `size` pixels, and each value's signed length."""
     low, high = min(Decimal(0), *values), max(Decimal(0), *values)
     scale = size / (high - low) if high > low else Decimal(0)
     return round(-low * scale), [round(value * scale) for value in values]
@@ -122,11 +123,11 @@ def _svg(height: int, thickness: int, strokes: Sequence[tuple[int, str]], texts:
 
 
 def _shortened(name: str) -> str:
-    """Return a name that fits, without the control characters that XML does not allow."""
+    """Return a name of limited length, without control characters, which XML does not allow."""
     shown = "".join(letter if letter.isprintable() else " " for letter in name)
     return shown if len(shown) <= NAME_CHARACTERS else f"{shown[: NAME_CHARACTERS - 1]}…"
 
 
 def _figure(revenue: Decimal) -> str:
-    """Return an amount with thousands separators; cents only where they matter."""
+    """Return an amount with thousands separators, and with cents if it is below 1,000."""
     return f"{revenue:,.0f}" if abs(revenue) >= 1000 else f"{revenue:,.2f}"

@@ -1,7 +1,7 @@
-"""Previews: a few rows for people to look at, their personal data masked.
+"""Previews: a few rows as Markdown metadata, with personal data masked.
 
-Pure but for `first_rows`, which reads the start of an object. Whole files are read elsewhere.
-Previews are never worth a failed load: they are made inside `shown`.
+A preview never fails a load: it is rendered inside `markdown_metadata`, which reports an error as
+a sentence. Complete files are read elsewhere.
 """
 
 import csv
@@ -10,10 +10,15 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import dagster as dg
 from botocore.exceptions import BotoCoreError, ClientError
 
+from aws_orders.config import Settings
+from aws_orders.contract import Table
 from aws_orders.errors import DataError
 from aws_orders.resources.aws_errors import explained
+from aws_orders.resources.redshift import statements
+from aws_orders.resources.redshift.resource import RedshiftResource
 from aws_orders.rows.masking import masked
 
 if TYPE_CHECKING:
@@ -21,28 +26,51 @@ if TYPE_CHECKING:
 
 ROWS = 10
 START_BYTES = 16 * 1024
-CELL_LETTERS = 60
+CELL_CHARACTERS = 60
 
 
-def shown(render: Callable[[], str]) -> str:
-    """Return what `render` returns or, where it fails, one sentence that says why.
+def object_preview(s3: "S3Client", settings: Settings, key: str) -> dg.MarkdownMetadataValue:
+    """Return the first rows of a CSV object as metadata, with e-mail addresses masked."""
 
-    What is displayed is read after the data is in its place. It may be archived, deleted, denied
-    or not text at all, and none of this makes the data wrong. Interrupts are not caught.
+    def render() -> str:
+        header, *rows = first_rows(s3, settings.bucket, key)
+        return markdown_table(header, rows)
+
+    return markdown_metadata(render)
+
+
+def table_preview(redshift: RedshiftResource, table: Table) -> dg.MarkdownMetadataValue:
+    """Return some rows of a table in the warehouse as metadata, with e-mail addresses masked."""
+    query = statements.sample(redshift.schema_name, table)
+    return markdown_metadata(
+        lambda: markdown_table(*redshift.run(lambda session: session.head(query, ROWS)))
+    )
+
+
+def markdown_metadata(render: Callable[[], str]) -> dg.MarkdownMetadataValue:
+    """Return rendered Markdown as metadata; if rendering fails, a sentence with the reason."""
+    return dg.MetadataValue.md(rendered(render))
+
+
+def rendered(render: Callable[[], str]) -> str:
+    """Return what `render` returns; if it fails, one sentence with the reason.
+
+    Previews are read after the data is stored. An object may be archived, deleted, forbidden or
+    not text, and none of this makes the data wrong. Interrupts are not caught.
     """
     try:
         return render()
     except (ClientError, BotoCoreError) as error:
-        return f"Not shown: {_sentence(explained(error))}"
+        return f"Not shown: {_first_line(explained(error))}"
     except DataError as error:
-        return f"Not shown: {_sentence(error)}"
-    # Whatever a driver, a parser or a drawing raises: the load has succeeded by now. Its text is
-    # left out, since it may quote personal data.
+        return f"Not shown: {_first_line(error)}"
+    # The load has already succeeded, whatever a driver or a parser raises. The error's text is
+    # left out, because it may quote personal data.
     except Exception as error:  # noqa: BLE001
-        return f"Not shown: it cannot be read or drawn ({type(error).__name__})."
+        return f"Not shown: it cannot be read or rendered ({type(error).__name__})."
 
 
-def _sentence(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     return " ".join(str(error).partition("\n")[0].split())
 
 
@@ -54,26 +82,26 @@ def first_rows(s3: "S3Client", bucket: str, key: str, rows: int = ROWS) -> list[
         try:
             content = zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(content, START_BYTES)
         except zlib.error:
-            return [["not gzip"]]  # the load says it, with what to do
+            return [["not gzip"]]  # the load reports it with a fix
     text = content.decode("utf-8-sig", errors="replace")
-    found = csv.reader(io.StringIO(text, newline=""))
-    # The last of them may be cut off, where the object is longer than what was read.
-    return [row for _, row in zip(range(rows + 1), found, strict=False)] or [[]]
+    reader = csv.reader(io.StringIO(text, newline=""))
+    # The last row may be incomplete if the object is longer than what was read.
+    return [row for _, row in zip(range(rows + 1), reader, strict=False)] or [[]]
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Return rows as a Markdown table, e-mail addresses masked, long values cut."""
-    # A file without a header has an order there, with an address.
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Return rows as a Markdown table, with e-mail addresses masked and long values shortened."""
+    # If the file has no header, its first row is an order with an address.
     lines = [[masked("", name) for name in header], ["---"] * len(header)]
-    lines += [list(map(_shown, header, row)) for row in rows]
+    lines += [list(map(_value, header, row)) for row in rows]
     return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
 
 
-def _shown(column: str, value: Any) -> str:
+def _value(column: str, value: Any) -> str:
     return "" if value is None else masked(column, str(value))
 
 
 def _cell(value: str) -> str:
     text = " ".join(value.split())
-    cut = text if len(text) <= CELL_LETTERS else text[: CELL_LETTERS - 1] + "…"
-    return cut.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")
+    short = text if len(text) <= CELL_CHARACTERS else text[: CELL_CHARACTERS - 1] + "…"
+    return short.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;")

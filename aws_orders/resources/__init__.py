@@ -1,1 +1,4 @@
-"""Resources: clients of S3, DynamoDB and Redshift and their verbs, with no knowledge of assets."""
+"""Resources: clients of S3, DynamoDB, SNS, Redshift and feeds, and operations on them.
+
+Nothing here knows the assets.
+"""

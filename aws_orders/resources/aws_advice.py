@@ -1,7 +1,7 @@
-"""What each error code of AWS means here, and what to do about it: a table. Pure.
+"""What each AWS error code means, and how to fix it: a table. Pure.
 
-`aws_errors` applies it. The texts are format strings with the fields `place` (the resource),
-`action` (what IAM calls the call) and `region` (the one that was called).
+`aws_errors` uses it. The texts are format strings with the fields `place` (the resource),
+`action` (the IAM action) and `region` (the region that was called).
 
 Sources: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Advice:
-    """An error in one sentence, what would be right, and what to do."""
+    """An error in one sentence, the expected state, and the fix."""
 
     what: str
     expected: str
@@ -25,8 +25,8 @@ DENIED = Advice(
     "AWS denies access.",
     "{action} is allowed on {place}",
     "Allow {action} on {place} in a policy of the role or user that runs this. If another account "
-    "owns the bucket or wrote the object, its owner must allow it, too: by a bucket policy, and "
-    "with the bucket's Object Ownership set to BucketOwnerEnforced.",
+    "owns the bucket or wrote the object, its owner must also allow it in a bucket policy, with "
+    "the bucket's Object Ownership set to BucketOwnerEnforced.",
 )
 KMS = Advice(
     "AWS cannot use the KMS key that encrypts this.",
@@ -42,8 +42,8 @@ CREDENTIALS = Advice(
     "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or AWS_PROFILE.",
 )
 CLOCK = Advice(
-    "The clock of this machine differs from AWS's.",
-    "a clock that is right within 15 minutes",
+    "The clock of this machine differs from AWS's clock.",
+    "a clock that is accurate to 15 minutes",
     "Synchronize this machine's clock by NTP (`timedatectl set-ntp true`) and run again.",
 )
 ACCOUNT = Advice(
@@ -55,7 +55,7 @@ REGION = Advice(
     "The resource is in another region.",
     "{place} in the region that was called, {region}",
     "Set AWS_DEFAULT_REGION to the region of the bucket, and run again. If Redshift is in another "
-    "region than the bucket, also set REDSHIFT_DATA_REGION to the bucket's.",
+    "region, also set REDSHIFT_DATA_REGION to the bucket's region.",
 )
 NO_BUCKET = Advice(
     "The bucket does not exist.",
@@ -76,39 +76,40 @@ ABSENT = Advice(
 ARCHIVED = Advice(
     "The object is archived and cannot be read.",
     "an object in a storage class that can be read at once, such as STANDARD",
-    "Restore it (`aws s3api restore-object`, which takes minutes to hours) and run again; or write "
-    "it again under its key. Exclude the prefix from the lifecycle rule that archives objects.",
+    "Restore it (`aws s3api restore-object`, which takes minutes to hours) and run again, or "
+    "deliver the file again under the same key. Exclude the prefix from the lifecycle rule that "
+    "archives objects.",
 )
 BUSY = Advice(
-    "AWS is busy or does not answer.",
-    "an answer of the service about {place}",
-    "Nothing: it is retried. If it recurs, run again later; for throttling, raise the capacity or "
-    "the quota of the resource.",
+    "AWS is busy or does not respond.",
+    "a response of the service for {place}",
+    "None: the platform retries. If it recurs, run again later; for throttling, raise the capacity "
+    "or the quota of the resource.",
 )
 CONFLICT = Advice(
     "Something else changed the resource at the same time.",
-    "no other change of {place}",
-    "Run again. If it recurs, find what else writes there and stop it.",
+    "no concurrent change of {place}",
+    "Run again. If it recurs, find out what else changes it, and stop that.",
 )
 CHANGED = Advice(
-    "The object is not the one that was expected.",
+    "The object changed during the run.",
     "{place} as it was when the run started",
-    "Run again. If it recurs, find what else writes there and stop it.",
+    "Run again. If it recurs, find out what else writes it, and stop that.",
 )
-UPLOAD_GONE = Advice(
+UPLOAD_ABORTED = Advice(
     "The upload was aborted before it was complete.",
     "an upload to {place} that nothing else aborts",
     "Run again. If it recurs, check the bucket's lifecycle rule for incomplete uploads.",
 )
 TOO_LARGE = Advice(
-    "AWS does not take an object or item of this size.",
-    "at most what the service's quota allows",
-    "Deliver it in several smaller files, and run again.",
+    "The object or item exceeds a size limit of AWS.",
+    "a size within the service's quota",
+    "Deliver several smaller files, and run again.",
 )
 QUOTA = Advice(
-    "A quota of the AWS account is used up.",
-    "room for {place}",
-    "Raise the quota (Service Quotas in the AWS console), or delete what is no longer needed.",
+    "A quota of the AWS account is exhausted.",
+    "quota for {place}",
+    "Raise the quota (Service Quotas in the AWS console), or delete unused resources.",
 )
 IN_USE = Advice(
     "The resource is being changed.",
@@ -121,8 +122,8 @@ DISABLED = Advice(
     "Enable it in the AWS console, or correct AWS_ORDERS_ALERTS_TOPIC.",
 )
 SETTING = Advice(
-    "AWS does not accept a setting.",
-    "the name, ARN or URL of an existing resource, as AWS writes it",
+    "AWS does not accept the value of a setting.",
+    "the name, ARN or URL of an existing resource in AWS's format",
     "Correct the name, ARN or URL of {place} in the environment; `aws-orders doctor` checks it.",
 )
 SECRET_STATE = Advice(
@@ -131,7 +132,7 @@ SECRET_STATE = Advice(
     "Restore the secret (`aws secretsmanager restore-secret`), or set REDSHIFT_SECRET to another.",
 )
 SECURITY = Advice(
-    "AWS rejects how the request is secured.",
+    "AWS requires a signed HTTPS request.",
     "an HTTPS request, signed for {place}",
     "Unset AWS_ENDPOINT_URL, or set it to an https:// address, and run again.",
 )
@@ -139,13 +140,13 @@ NOT_SUPPORTED = Advice(
     "The service does not support this call here.",
     "a service that implements {action}",
     "Check that AWS_ENDPOINT_URL, if set, points to a complete implementation, and that the "
-    "resource is of the kind that the documentation names.",
+    "resource has the type that the documentation requires.",
 )
 REQUEST = Advice(
-    "AWS rejects the request as it is.",
-    "a request that {action} accepts for {place}",
-    "Run `aws-orders doctor`. If it finds nothing, report this as a bug of aws_orders, with the "
-    "message and the request id.",
+    "AWS rejects the request.",
+    "a valid request for {action} on {place}",
+    "Run `aws-orders doctor`. If it reports nothing, report this message with its request id as a "
+    "bug of aws_orders.",
 )
 
 _GROUPS: dict[Advice, str] = {
@@ -190,7 +191,7 @@ _GROUPS: dict[Advice, str] = {
         ConflictException ConcurrentModification TransactionConflictException 409
         BucketAlreadyExists BucketAlreadyOwnedByYou BucketNotEmpty IdempotentParameterMismatch""",
     CHANGED: "PreconditionFailed 412 ConditionalCheckFailedException NotModified 304",
-    UPLOAD_GONE: "NoSuchUpload InvalidPart InvalidPartOrder InvalidWriteOffset",
+    UPLOAD_ABORTED: "NoSuchUpload InvalidPart InvalidPartOrder InvalidWriteOffset",
     TOO_LARGE: """EntityTooLarge EntityTooSmall TooManyParts KeyTooLongError MetadataTooLarge
         MaxMessageLengthExceeded MaxPostPreDataLengthExceededError InlineDataTooLarge 413
         ItemCollectionSizeLimitExceededException RequestEntityTooLarge""",
@@ -224,11 +225,11 @@ BY_CODE = {code: advice for advice, codes in _GROUPS.items() for code in codes.s
 
 
 def advice_for(code: str, message: str, status: int) -> Advice:
-    """Return what an error of AWS means: by its code, else by its HTTP status.
+    """Return what an AWS error means, by its code or, if that is unknown, by its HTTP status.
 
     Args:
-        code: AWS's error code; of an answer to HEAD, the status.
-        message: AWS's message, which says why access is denied.
+        code: AWS's error code; after a HEAD, the HTTP status.
+        message: AWS's message, which shows if a KMS key denied access.
         status: The HTTP status.
     """
     if code.upper().startswith("KMS.") or (BY_CODE.get(code) is DENIED and "kms:" in message):

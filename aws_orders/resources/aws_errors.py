@@ -1,9 +1,9 @@
-"""AWS's errors with their place and remedy.
+"""Explains AWS's errors: which resource, what happened, and how to fix it.
 
-A `ClientError` has a code and a message, and no resource: the answer to a HEAD has neither. So
-every client of the platform records the resource of each call (`name_places`), and where an
-asset, a sensor or a doctor's check ends, `explained` makes a `DataError` of it, or a
-`TransientError` that a retry may not meet again. What a code means is in `aws_advice`.
+A `ClientError` does not name the resource, and after a HEAD it has no message either. Therefore
+every client of the platform records the resource of each call (`record_resources`), and assets,
+sensors and the doctor convert the error into a `DataError`, or into a `TransientError` if a retry
+may succeed (`explained`). What a code means is in `aws_advice`.
 """
 
 import re
@@ -22,11 +22,11 @@ from botocore.exceptions import (
 
 from aws_orders.errors import DataError, TransientError
 from aws_orders.resources.aws_advice import BUSY, CREDENTIALS, NO_BUCKET, REGION, Advice, advice_for
-from aws_orders.resources.transient import may_pass
+from aws_orders.resources.transient import is_transient
 
 Client = TypeVar("Client")
 
-# What IAM calls a call, where it is not <service>:<call>.
+# The IAM actions of calls for which it is not <service>:<call>.
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
 ACTIONS = {
     "HeadObject": "s3:GetObject",
@@ -42,7 +42,7 @@ ACTIONS = {
     "GetPublicAccessBlock": "s3:GetBucketPublicAccessBlock",
     "DeleteMessageBatch": "sqs:DeleteMessage",
 }
-# Their messages may repeat the Authorization header.
+# Error messages may repeat parts of the Authorization header.
 SIGNED = re.compile(r"(Credential|Signature|Security-Token)=[^\s,'\"&]+")
 # https://docs.aws.amazon.com/redshift/latest/dg/s3serviceexception-error.html
 IN_REDSHIFT = re.compile(
@@ -51,13 +51,13 @@ IN_REDSHIFT = re.compile(
 )
 
 
-def name_places(client: Client) -> Client:
-    """Make a boto3 client record in each `ClientError` the resource that was called; return it."""
+def record_resources(client: Client) -> Client:
+    """Make a boto3 client record in each `ClientError` which resource was called; return it."""
     client_any: Any = client
     meta = client_any.meta
 
     def record(params: Any, context: dict[str, Any], **_: Any) -> None:
-        context["aws_orders_place"] = place_of(meta.service_model.service_name, params)
+        context["aws_orders_place"] = resource_name(meta.service_model.service_name, params)
 
     def attach(parsed: dict[str, Any], context: dict[str, Any], model: Any, **_: Any) -> None:
         if "Error" in parsed:
@@ -71,8 +71,8 @@ def name_places(client: Client) -> Client:
     return client
 
 
-def place_of(service: str, params: dict[str, Any]) -> str:
-    """Return the resource that a call is about, as a person would look for it."""
+def resource_name(service: str, params: dict[str, Any]) -> str:
+    """Return the resource of a call, as it is named in messages."""
     match service, params:
         case "s3", {"Bucket": bucket, "Key": key, "CopySource": {"Bucket": other, "Key": source}}:
             return f"s3://{bucket}/{key} (a copy of s3://{other}/{source})"
@@ -99,11 +99,11 @@ def place_of(service: str, params: dict[str, Any]) -> str:
 
 @contextmanager
 def explaining() -> Iterator[None]:
-    """Turn the errors of AWS that leave the block into errors with place and remedy.
+    """Convert AWS errors raised in the block (see `explained`).
 
     Raises:
-        DataError: no retry can fix it.
-        TransientError: a retry may not meet it again.
+        DataError: a permanent error.
+        TransientError: an error that a retry may resolve.
     """
     try:
         yield
@@ -112,30 +112,30 @@ def explaining() -> Iterator[None]:
 
 
 def explained(error: ClientError | BotoCoreError, where: str = "") -> DataError | TransientError:
-    """Return an error of AWS with its place and remedy.
+    """Return an AWS error with its resource, its meaning and a fix.
 
     Args:
-        error: What boto3 raised.
-        where: The resource, where the client does not record it.
+        error: The error that boto3 raised.
+        where: The resource, if the client does not record it.
     """
     if isinstance(error, WaiterError) and "Error" in error.last_response:
         error = ClientError(error.last_response, "wait")
     if isinstance(error, ClientError):
         return _explained_answer(error, where)
-    retried = may_pass(error)
+    transient = is_transient(error)
     if isinstance(error, NoRegionError):
         advice = Advice("No AWS region is set.", "a region", "Set AWS_DEFAULT_REGION.")
     elif isinstance(error, SSLError):
         advice = Advice(
             "The certificate of the AWS endpoint is not trusted.",
             "a certificate that this machine trusts",
-            "Set AWS_CA_BUNDLE to your proxy's roots, or correct AWS_ENDPOINT_URL.",
+            "Set AWS_CA_BUNDLE to your proxy's root certificates, or correct AWS_ENDPOINT_URL.",
         )
-    elif retried:
+    elif transient:
         advice = Advice(
             "AWS cannot be reached.",
             "a connection to the service",
-            "Check the network and AWS_ENDPOINT_URL between this machine and AWS; run again.",
+            "Check AWS_ENDPOINT_URL and the network between this machine and AWS, and run again.",
         )
     elif "redential" in type(error).__name__ or "Token" in type(error).__name__:
         advice = CREDENTIALS
@@ -146,7 +146,7 @@ def explained(error: ClientError | BotoCoreError, where: str = "") -> DataError 
             "Run `aws sts get-caller-identity` with this environment, and correct its AWS_* "
             "variables or ~/.aws/config.",
         )
-    kind = TransientError if retried else DataError
+    kind = TransientError if transient else DataError
     found = "no credentials" if isinstance(error, NoCredentialsError) else str(error)
     return kind(
         advice.what, where=where or "AWS", expected=advice.expected, found=found, fix=advice.fix
@@ -158,7 +158,7 @@ def _explained_answer(error: ClientError, where: str) -> DataError | TransientEr
     code, message = str(about.get("Code", "")), str(about.get("Message", ""))
     metadata: dict[str, Any] = dict(error.response.get("ResponseMetadata", {}))
     status = int(metadata.get("HTTPStatusCode", 0))
-    transient = may_pass(error)
+    transient = is_transient(error)
     advice = BUSY if transient and status >= 500 else advice_for(code, message, status)
     if error.operation_name == "HeadBucket" and code == "404":
         advice = NO_BUCKET
@@ -179,7 +179,7 @@ def _explained_answer(error: ClientError, where: str) -> DataError | TransientEr
 
 
 def explained_by_redshift(text: str) -> DataError | None:
-    """Return the error of S3 or DynamoDB in a failed COPY's or UNLOAD's message; None: no such.
+    """Return the error of S3 or DynamoDB in the message of a COPY or UNLOAD; None if none.
 
     Args:
         text: The warehouse's message.
@@ -192,7 +192,7 @@ def explained_by_redshift(text: str) -> DataError | None:
         advice,
         transient=False,
         found=" ".join(text.split()),
-        place="what COPY and UNLOAD read and write with the warehouse's role (REDSHIFT_IAM_ROLE)",
+        place="data that COPY and UNLOAD access with the warehouse's role (REDSHIFT_IAM_ROLE)",
         action="s3:GetObject, s3:ListBucket, s3:PutObject, dynamodb:Scan or DescribeTable",
         region="of the warehouse (or REDSHIFT_DATA_REGION)",
     )

@@ -1,7 +1,7 @@
-"""DynamoDB: a resource in the style of dagster-aws, with the verbs that it lacks.
+"""The DynamoDB resource: tables, parallel scans and batch writes.
 
-Items are in the low-level form, {"name": {"S": "…"}}. What is written, and why, is decided
-elsewhere (`product_sync`).
+Items have the low-level format, {"name": {"S": "…"}}. Which items are written is decided by the
+caller (see `products.sync`).
 """
 
 import itertools
@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from pydantic import Field, PrivateAttr
 
 from aws_orders.errors import DataError, RetryableError
-from aws_orders.resources.aws_errors import name_places
+from aws_orders.resources.aws_errors import record_resources
 from aws_orders.resources.aws_sessions import new_session
 from aws_orders.resources.transient import THROTTLED
 
@@ -34,18 +34,20 @@ FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.05, 5.0
 
 
 class ThrottledError(RetryableError):
-    """DynamoDB kept refusing writes; those before it hold, and running again completes them."""
+    """DynamoDB kept throttling writes. Earlier writes are kept; another run completes them."""
 
 
 class DynamoDBResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """A connection to DynamoDB through boto3's default chain of credentials and endpoints."""
+    """DynamoDB, with boto3's default chain of credentials and endpoints."""
 
-    region_name: str | None = Field(default=None, description="Region; default from boto3's chain.")
-    endpoint_url: str | None = Field(default=None, description="Endpoint; default likewise.")
-    profile_name: str | None = Field(default=None, description="Profile; default likewise.")
-    max_attempts: int = Field(default=5, description="boto3's attempts at one call, the first too.")
-    write_workers: int = Field(default=8, description="BatchWriteItem calls under way at once.")
-    scan_segments: int = Field(default=4, description="Segments of a table scanned at once.")
+    region_name: str | None = Field(default=None, description="Region; default: boto3's chain.")
+    endpoint_url: str | None = Field(default=None, description="Endpoint; default: boto3's chain.")
+    profile_name: str | None = Field(default=None, description="Profile; default: boto3's chain.")
+    max_attempts: int = Field(default=5, description="Attempts at one call, including the first.")
+    write_workers: int = Field(default=8, description="Concurrent BatchWriteItem calls.")
+    scan_segments: int = Field(
+        default=4, description="Segments of a table that are scanned concurrently."
+    )
 
     _client: "DynamoDBClient | None" = PrivateAttr(default=None)
 
@@ -66,15 +68,15 @@ class DynamoDBResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             endpoint_url=self.endpoint_url,
             config=config,
         )
-        return name_places(client)
+        return record_resources(client)
 
     def ensure_table(self, client: "DynamoDBClient", table: str, number_key: str) -> bool:
-        """Create `table` (on-demand, one numeric key) where it is missing; return whether it was.
+        """Create `table` (on-demand, one numeric key) unless it exists; return whether it is new.
 
-        Waits until the table can be used.
+        Waits until the table is active.
 
         Raises:
-            DataError: the table exists with another key.
+            DataError: the table exists and has another key.
         """
         created = True
         try:
@@ -94,16 +96,16 @@ class DynamoDBResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         return created
 
     def scan(self, client: "DynamoDBClient", table: str) -> Iterator[Item]:
-        """Yield all items, read consistently in parallel segments; a page a segment in memory."""
+        """Yield all items, read consistently in parallel; one page per segment is in memory."""
         for page in self._scan_pages(client, table, {}):
             yield from cast("list[Item]", page["Items"])
 
     def head(self, client: "DynamoDBClient", table: str, items: int) -> list[Item]:
-        """Return some items, at most `items`."""
+        """Return at most `items` items, in any order."""
         return cast("list[Item]", client.scan(TableName=table, Limit=items)["Items"])
 
     def count(self, client: "DynamoDBClient", table: str) -> int:
-        """Count all items, consistently: DescribeTable's count is some six hours old."""
+        """Count all items consistently; DescribeTable's count is up to six hours old."""
         return sum(page["Count"] for page in self._scan_pages(client, table, {"Select": "COUNT"}))
 
     def _scan_pages(
@@ -131,15 +133,15 @@ class DynamoDBResource(dg.ConfigurableResource):  # type: ignore[type-arg]
                     yield page
 
     def put_items(self, client: "DynamoDBClient", table: str, items: Iterable[Item]) -> int:
-        """Put items, replacing those of the same key; return how many.
+        """Put items, replacing those with the same key; return how many.
 
         Raises:
-            ThrottledError: items were still refused after `WRITE_ATTEMPTS`.
+            ThrottledError: DynamoDB still throttles after `WRITE_ATTEMPTS`.
         """
         return self._write(client, table, ({"PutRequest": {"Item": item}} for item in items))
 
     def delete_items(self, client: "DynamoDBClient", table: str, keys: Iterable[Item]) -> int:
-        """Delete the items of these keys; return how many keys. Raises as `put_items` does."""
+        """Delete the items with these keys; return how many keys. Raises like `put_items`."""
         return self._write(client, table, ({"DeleteRequest": {"Key": key}} for key in keys))
 
     def _write(self, client: "DynamoDBClient", table: str, requests: Iterable[Any]) -> int:
@@ -148,7 +150,7 @@ class DynamoDBResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         with ThreadPoolExecutor(self.write_workers) as pool:
             pending: set[Future[int]] = set()
             while True:
-                # Two batches a worker are enough to keep it busy, and bound the memory.
+                # Two batches per worker keep it busy and bound the memory.
                 room = 2 * self.write_workers - len(pending)
                 batches = itertools.islice(_batches(waiting), room)
                 pending |= {pool.submit(write_batch, client, table, batch) for batch in batches}
@@ -163,14 +165,14 @@ class DynamoDBResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 def check_key(described: "TableDescriptionTypeDef", number_key: str) -> None:
-    """Check that a table has one key attribute, the number `number_key`.
+    """Check that a table's only key attribute is the number `number_key`.
 
     Args:
         described: The table, as DescribeTable returns it.
-        number_key: The attribute that must be its only key.
+        number_key: The name of the attribute.
 
     Raises:
-        DataError: it has another key.
+        DataError: the table has another key.
     """
     types = {
         each["AttributeName"]: each["AttributeType"] for each in described["AttributeDefinitions"]
@@ -202,11 +204,11 @@ def write_batch(
 ) -> int:
     """Write one batch of at most 25 requests; return how many.
 
-    What comes back unprocessed is sent again after a wait that doubles, with full jitter, as
-    the API's page asks for (boto3's own batch_writer does not wait).
+    Unprocessed requests are sent again with exponential backoff and full jitter, as the API's
+    documentation recommends; boto3's batch_writer does not wait.
 
     Raises:
-        ThrottledError: some were still refused after `WRITE_ATTEMPTS`.
+        ThrottledError: DynamoDB still throttles after `WRITE_ATTEMPTS`.
     """
     rest = batch
     for attempt in range(WRITE_ATTEMPTS):
@@ -224,8 +226,8 @@ def write_batch(
             return len(batch)
     raise ThrottledError(
         f"DynamoDB table {table} refused {len(rest)} of {len(batch)} writes "
-        f"{WRITE_ATTEMPTS} times. Run again to write the rest; if it recurs, lower write_workers "
-        "or raise the table's capacity."
+        f"{WRITE_ATTEMPTS} times. Run again to write the rest. If it recurs, lower write_workers "
+        "or raise the capacity of the table."
     )
 
 

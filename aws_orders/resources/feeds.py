@@ -1,7 +1,7 @@
-"""Feeds: files that the platform fetches, from http(s)://, s3:// or the file system.
+"""Feeds: files that the platform fetches from http(s)://, s3:// or the file system.
 
-Opening one gives a stream and a version; what is done with it is the assets' business. A feed
-is never held in memory. Over HTTP it is read by `http_feeds`.
+An open feed has a stream and a version; a feed is never held in memory. Feeds over HTTP are read in
+`http_feeds`. How a fetched feed is stored is in `stored_feeds`.
 """
 
 import hashlib
@@ -27,13 +27,13 @@ CHUNK_BYTES = 64 * 1024
 
 @dataclass(frozen=True)
 class Version:
-    """What a feed's source says of its content, without the content.
+    """How a feed's source identifies its current content.
 
     Attributes:
-        proof: The same proof means the same bytes: a strong ETag over HTTP, S3's ETag. None
-            where the source has none.
-        hint: Usually changes when the bytes do, and sometimes when they do not: Last-Modified, a
-            weak ETag, a file's time and size. Equal hints prove nothing. None where there is none.
+        proof: Equal proofs mean equal bytes: a strong ETag over HTTP, S3's ETag. None if the source
+            has none.
+        hint: Usually changes with the bytes, but proves nothing: Last-Modified, a weak ETag, a
+            file's time and size. None if the source has none.
     """
 
     proof: str | None
@@ -41,7 +41,7 @@ class Version:
 
     @property
     def mark(self) -> str | None:
-        """The best that there is."""
+        """The proof or, if there is none, the hint."""
         return self.proof or self.hint
 
 
@@ -54,7 +54,7 @@ class Feed:
 
 
 def feed_version(url: str, s3: "S3Client") -> Version:
-    """Return the version that `open_feed` would give, without reading the feed.
+    """Return the feed's version without reading the feed.
 
     Raises:
         DataError, TransientError: see `open_feed`.
@@ -62,13 +62,13 @@ def feed_version(url: str, s3: "S3Client") -> Version:
     location = parse_location(url)
     if isinstance(location, HttpUrl):
         return _version(url, *http_version(url))
-    # Opening these costs no more than looking at them.
+    # Opening these costs no more than asking for their version.
     with open_feed(url, s3) as feed:
         return feed.version
 
 
 def feed_digest(url: str, s3: "S3Client", seconds: float) -> str | None:
-    """Return the SHA-256 of a feed's bytes; None where reading takes more than `seconds`.
+    """Return the SHA-256 of a feed's bytes; None if reading takes longer than `seconds`.
 
     Raises:
         DataError, TransientError: see `open_feed`.
@@ -91,8 +91,8 @@ def open_feed(url: str, s3: "S3Client") -> Iterator[Feed]:
         s3: The client that reads s3:// feeds.
 
     Raises:
-        DataError: nothing can be read there.
-        TransientError: the source does not answer, or breaks off, after retries.
+        DataError: the feed cannot be read.
+        TransientError: after retries, the source does not respond or the connection breaks.
     """
     match parse_location(url):
         case HttpUrl():
@@ -126,7 +126,7 @@ def _open_file(url: str, path: Path) -> Iterator[Feed]:
             where=url,
             expected="a file that this machine can read",
             found=error.strerror or str(error),
-            fix="Check the path and its permissions; nothing was changed.",
+            fix="Check the path and its permissions. Nothing was changed.",
         ) from error
     with stream:
         stat = path.stat()
@@ -134,9 +134,9 @@ def _open_file(url: str, path: Path) -> Iterator[Feed]:
 
 
 def _version(url: str, proof: str | None, hint: str | None) -> Version:
-    """Tie what a source says to its URL: equal marks of two sources mean nothing."""
+    """Combine proof and hint with the URL: equal ones of two sources mean nothing."""
 
-    def tied(mark: str | None) -> str | None:
+    def with_url(mark: str | None) -> str | None:
         return mark and hashlib.sha256(f"{url}\n{mark}".encode()).hexdigest()
 
-    return Version(tied(proof), tied(hint))
+    return Version(with_url(proof), with_url(hint))

@@ -1,12 +1,11 @@
-"""Feeds over HTTP: requests, what a response says of its version, and its body as a stream.
+"""Feeds over HTTP: requests, versions of responses, and bodies as streams.
 
-A body is the feed exactly as sent, or an error: too short, too long and wrongly encoded bodies
-are never taken for a whole file. What a version is for is described in `feeds`.
+A body is the complete feed or an error: a body that is too short, too long or wrongly encoded is
+never taken for a complete file. What proof and hint of a version mean is in `feeds`.
 """
 
 import gzip
 import io
-import random
 import re
 import time
 import zlib
@@ -18,6 +17,7 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from aws_orders.errors import DataError, TransientError
 from aws_orders.resources.locations import EXPECTED, mask_urls, without_secrets
+from aws_orders.resources.retries import backoff_seconds
 
 if TYPE_CHECKING:
     import requests
@@ -25,52 +25,52 @@ if TYPE_CHECKING:
 CONNECT_SECONDS, READ_SECONDS = 10, 60
 ATTEMPTS, FIRST_WAIT_SECONDS = 4, 0.25
 TRANSIENT_STATUS = {429, 500, 502, 503, 504}
-# A whole file; 203 is the same through a proxy. 204, 206 and 304 have no or only a part of it.
-WHOLE = {200, 203}
+# A complete file; 203 is 200 through a proxy. 204, 206 and 304 have none, or only a part.
+COMPLETE = {200, 203}
 BUFFER_BYTES = 64 * 1024
-# RFC 9110, section 8.8.3. W/"…" is weak: equal tags do not mean equal bytes.
+# RFC 9110, section 8.8.3. W/"…" is weak: equal tags do not prove equal bytes.
 STRONG_ETAG = re.compile(r'"[^"]+"')
-# https://www.iana.org/assignments/http-parameters: what compresses or encrypts. Others, such as
-# utf-8, or the aws-chunked and "" that S3 keeps with objects, leave the bytes as they are.
+# Codings that compress or encrypt: https://www.iana.org/assignments/http-parameters. Others, such
+# as utf-8, or the aws-chunked and "" that S3 stores with objects, do not change the bytes.
 NOT_SUPPORTED = {"br", "compress", "x-compress", "zstd", "dcb", "dcz", "exi", "pack200-gzip"}
 NOT_SUPPORTED |= {"aes128gcm", "bzip2", "x-bzip2", "lzma", "xz"}
 
 
 def http_version(url: str) -> tuple[str | None, str | None]:
-    """Return the proof and the hint of a version (see `feeds.Version`), without the body.
+    """Return the proof and the hint of the version (see `feeds.Version`), without the body.
 
-    HEAD is tried once. Where it gives anything but 200, GET decides: presigned URLs are signed
-    for GET, and many APIs do not know HEAD. A GET's body is not read.
+    HEAD is sent once. If it does not return 200, GET is sent: presigned URLs are signed for GET,
+    and many APIs do not support HEAD. The body of the GET is not read.
 
     Raises:
-        DataError: GET gives no file.
-        TransientError: the server does not answer.
+        DataError: GET does not return a file.
+        TransientError: the server does not respond.
     """
     import requests
 
     with requests.Session() as session:
         try:
             with _send(session, "HEAD", url) as response:
-                if response.status_code in WHOLE:
+                if response.status_code in COMPLETE:
                     return _proof(response), _hint(response)
         except requests.RequestException:
-            pass  # GET has the retries, and the error
+            pass  # GET retries and reports the error
     with open_http(url) as (_, proof, hint):
         return proof, hint
 
 
 @contextmanager
 def open_http(url: str) -> Iterator[tuple[IO[bytes], str | None, str | None]]:
-    """Open a feed; yield its bytes, uncompressed, and the proof and the hint of its version.
+    """Open a feed; yield its decoded bytes, and the proof and the hint of its version.
 
     Raises:
-        DataError: the server has no such file, or the body is not what its headers say.
-        TransientError: the server does not answer, or the body breaks off.
+        DataError: the server does not return a file, or body and headers contradict each other.
+        TransientError: the server does not respond, or the connection breaks.
     """
     import requests
 
     with requests.Session() as session, _get(session, url) as response:
-        if response.status_code not in WHOLE:
+        if response.status_code not in COMPLETE:
             _unreadable(url, f"HTTP {response.status_code} {response.reason}".strip())
         stream: IO[bytes] = cast("IO[bytes]", io.BufferedReader(_Body(url, response), BUFFER_BYTES))
         for coding in reversed(_codings(url, response)):
@@ -85,15 +85,15 @@ def _proof(response: "requests.Response") -> str | None:
 
 
 def _hint(response: "requests.Response") -> str | None:
-    # A length alone hints at nothing: many changes keep it.
+    # A length alone is not a hint: many changes keep it.
     found = [response.headers.get(name, "") for name in ("ETag", "Last-Modified")]
     return " ".join([*found, response.headers.get("Content-Length", "")]) if any(found) else None
 
 
 def _get(session: "requests.Session", url: str) -> "requests.Response":
-    """Send a GET, with retries after transient failures, waits that double, and jitter.
+    """Send a GET; retry after transient errors, with exponential backoff and jitter.
 
-    urllib3's own retries would log the query, and with it any signature, at every one.
+    urllib3's retries would log the query string, and with it any signature.
     """
     import requests
 
@@ -107,8 +107,8 @@ def _get(session: "requests.Session", url: str) -> "requests.Response":
         except requests.RequestException as error:
             transient = isinstance(error, (requests.ConnectionError, requests.Timeout))
             if last or not transient or isinstance(error, requests.exceptions.SSLError):
-                _unreadable(url, f"no answer: {_root_of(error)}")
-        time.sleep(FIRST_WAIT_SECONDS * 2**attempt * random.uniform(0.5, 1))  # noqa: S311
+                _unreadable(url, f"no response: {_root_cause(error)}")
+        time.sleep(backoff_seconds(attempt, FIRST_WAIT_SECONDS))
     raise AssertionError("the last attempt returns or raises")
 
 
@@ -116,8 +116,8 @@ def _send(session: "requests.Session", method: str, url: str) -> "requests.Respo
     return session.request(
         method,
         url,
-        # With Connection: close the end of the body is the end of the connection, which shows
-        # a body that is longer than its Content-Length.
+        # With Connection: close the server closes the connection after the body, which shows a
+        # body that is longer than its Content-Length.
         headers={"Accept-Encoding": "gzip", "Connection": "close"},
         stream=True,
         timeout=(CONNECT_SECONDS, READ_SECONDS),
@@ -125,20 +125,20 @@ def _send(session: "requests.Session", method: str, url: str) -> "requests.Respo
     )
 
 
-def _root_of(error: BaseException) -> str:
-    """Return what started a chain of errors; those in between repeat the URL, query and all."""
+def _root_cause(error: BaseException) -> str:
+    """Return the first error of a chain; the others repeat the URL with its query string."""
     while inner := error.__cause__ or error.__context__:
         error = inner
     return f"{type(error).__name__} {mask_urls(str(error))}"
 
 
 class _Body(io.RawIOBase):
-    """A response's body as sent, whose length must be the Content-Length, where there is one.
+    """A response's body as sent; its length must equal the Content-Length, if there is one.
 
-    Servers that count characters instead of bytes announce too little, and http.client stops
-    reading there: a file would lose its last rows without an error. So the limit is lifted
-    where the server says that it closes the connection after the body, as every request asks it
-    to, and the bytes are counted here.
+    Servers that count characters instead of bytes send a Content-Length that is too small, and
+    http.client stops reading there: a file would lose its last rows without an error. Therefore
+    this class removes the limit if the server closes the connection after the body, as every
+    request demands, and counts the bytes.
     """
 
     def __init__(self, url: str, response: "requests.Response") -> None:
@@ -156,12 +156,12 @@ class _Body(io.RawIOBase):
             data: bytes = self._raw.read(len(buffer), decode_content=False)
         except ReadTimeoutError as error:
             if self._count != self._length:
-                raise _broken_off(self._url, error) from error
-            data = b""  # all of it is here; the server only does not close the connection
+                raise _interrupted(self._url, error) from error
+            data = b""  # complete; the server only keeps the connection open
         except HTTPError as error:
-            # Too long is no accident of the network; urllib3 reports both in one error.
+            # urllib3 raises one error for both: a body that is too long is not a network error.
             self._check_length()
-            raise _broken_off(self._url, error) from error
+            raise _interrupted(self._url, error) from error
         self._count += len(data)
         self._check_length()
         buffer[: len(data)] = data
@@ -170,16 +170,16 @@ class _Body(io.RawIOBase):
     def _check_length(self) -> None:
         if self._length is not None and self._count > self._length:
             raise DataError(
-                "The feed is longer than its server says.",
+                "The feed is longer than its Content-Length.",
                 where=without_secrets(self._url),
                 expected=f"{self._length} bytes (Content-Length)",
-                found="more; nothing was changed",
-                fix="Have the server's Content-Length corrected: it counts bytes, not characters.",
+                found="more bytes; nothing was changed",
+                fix="Correct the server: Content-Length counts bytes, not characters.",
             )
 
 
 class _Decoded(io.RawIOBase):
-    """A compressed body, uncompressed; anything but one whole compressed file is an error."""
+    """A compressed body, decompressed; anything but one complete compressed file is an error."""
 
     def __init__(self, url: str, coding: str, source: IO[bytes]) -> None:
         self._url, self._coding = url, coding
@@ -200,16 +200,16 @@ class _Decoded(io.RawIOBase):
 
 
 class _Inflated:
-    """A deflate stream: in zlib's wrapping as RFC 9110 says, or bare, as some servers send it."""
+    """A deflate stream, with zlib's wrapper (RFC 9110) or without it, as some servers send it."""
 
     def __init__(self, source: IO[bytes]) -> None:
         self._source, self._engine = source, cast("Any", None)
 
     def read(self, size: int) -> bytes:
-        """Return up to `size` bytes, none at the end.
+        """Return up to `size` bytes; no bytes at the end.
 
         Raises:
-            EOFError, zlib.error: the stream is cut off, damaged, or followed by something else.
+            EOFError, zlib.error: the stream is truncated, damaged, or followed by other bytes.
         """
         data = b""
         while not data:
@@ -217,11 +217,11 @@ class _Inflated:
             piece = engine.unconsumed_tail or self._source.read(BUFFER_BYTES)
             if engine.eof:
                 if piece or engine.unused_data:
-                    raise zlib.error("there is more after its end")
+                    raise zlib.error("bytes follow its end")
                 return b""
             data = engine.decompress(piece, size)
             if not (data or piece or engine.eof):
-                raise EOFError("it is cut off")
+                raise EOFError("it is truncated")
         return data
 
     def _start(self) -> Any:
@@ -232,7 +232,7 @@ class _Inflated:
 
 
 def _codings(url: str, response: "requests.Response") -> list[str]:
-    """Return the codings to undo, in the order in which they were applied."""
+    """Return the codings to decode, in the order in which they were applied."""
     named = response.headers.get("Content-Encoding", "").lower().split(",")
     codings = [coding.strip() for coding in named]
     if unsupported := [coding for coding in codings if coding in NOT_SUPPORTED]:
@@ -244,13 +244,13 @@ def _codings(url: str, response: "requests.Response") -> list[str]:
     return [coding for coding in codings if coding in ("gzip", "x-gzip", "deflate")]
 
 
-def _broken_off(url: str, error: Exception) -> TransientError:
+def _interrupted(url: str, error: Exception) -> TransientError:
     return TransientError(
-        "The feed broke off while it was read.",
+        "The connection broke while the feed was read.",
         where=without_secrets(url),
-        expected="the whole file",
+        expected="the complete file",
         found=f"{type(error).__name__} {mask_urls(str(error))}",
-        fix="Run again. If it recurs, check the server's Content-Length and its time limits.",
+        fix="Run again. If it recurs, check the server's Content-Length and timeouts.",
     )
 
 
@@ -260,5 +260,5 @@ def _unreadable(url: str, found: str, cause: Exception | None = None) -> NoRetur
         where=without_secrets(url),
         expected=EXPECTED,
         found=found,
-        fix="Check the feed's address and that this machine may read it; nothing was changed.",
+        fix="Check the feed's address, and that this machine may read it. Nothing was changed.",
     ) from cause

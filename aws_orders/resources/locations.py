@@ -1,6 +1,6 @@
-"""Where a file is: the one place that takes URLs and paths apart. Pure.
+"""Locations of files: the only module that parses URLs and paths. Pure.
 
-What is read there is the business of `feeds`, `http_feeds` and `delivery_files`.
+Files are read in `feeds`, `http_feeds` and `orders.delivery_files`.
 """
 
 import re
@@ -17,7 +17,7 @@ EXPECTED = "an http(s)://host/path or s3://bucket/key URL, file:///path or a pat
 
 @dataclass(frozen=True)
 class HttpUrl:
-    """A file that a web server has."""
+    """A file on a web server."""
 
     url: str
 
@@ -38,7 +38,7 @@ class LocalFile:
 
 
 def parse_location(text: str) -> HttpUrl | S3Object | LocalFile:
-    """Return what `text` names; a text without a scheme is a path.
+    """Return the location that `text` names; a text without a scheme is a path.
 
     Raises:
         DataError: the scheme is not supported, or a bucket, key or path is missing.
@@ -67,7 +67,7 @@ def split_s3_url(url: str) -> tuple[str, str]:
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 
     Raises:
-        DataError: there is no bucket or no key.
+        DataError: the bucket or the key is missing.
     """
     bucket, _, key = url[len("s3://") :].partition("/")
     if url[: len("s3://")].lower() != "s3://" or not bucket or not key:
@@ -76,14 +76,14 @@ def split_s3_url(url: str) -> tuple[str, str]:
 
 
 def is_url(text: str) -> bool:
-    """Return whether `text` starts with a scheme; other texts are paths."""
+    """Return whether `text` starts with a scheme; otherwise it is a path."""
     return SCHEME.match(text) is not None
 
 
 def without_secrets(text: str) -> str:
-    """Return a location for messages, without user:password@ and query of a web address.
+    """Return a location for messages, without the user:password@ and the query of a web address.
 
-    Both may hold a password or a signature. S3 keys and paths stay as they are.
+    Both may contain a password or a signature. S3 keys and paths are not changed.
     """
     found = SCHEME.match(text)
     if not found or found.group(1).lower() in ("s3", "file"):
@@ -93,13 +93,13 @@ def without_secrets(text: str) -> str:
 
 
 def mask_urls(text: str) -> str:
-    """Return a message of a library with the secrets of all URLs in it removed."""
+    """Return a library's message without the secrets of the URLs in it."""
     return URL_IN_TEXT.sub(lambda found: without_secrets(found.group()), text)
 
 
 def _file_url_path(url: str) -> Path:
-    # RFC 8089: the path is percent-encoded, as Path.as_uri() writes it. It has no query and no
-    # fragment, so `?` and `#` belong to the name.
+    # RFC 8089: the path is percent-encoded, as Path.as_uri() writes it. There is no query and no
+    # fragment, so `?` and `#` are part of the name.
     host, slash, path = url[len("file://") :].partition("/")
     if host.lower() not in ("", "localhost") or not path:
         raise _not_a_location(url, f"the host {host}" if path else "no path")

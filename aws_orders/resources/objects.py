@@ -1,6 +1,6 @@
-"""Objects on S3 as plain data: what a listing says of one, and how several become one.
+"""Objects on S3 as plain data: entries of a listing, and how several are joined to one. Pure.
 
-Pure: calls of S3 are `resources.s3`'s.
+Calls to S3 are in `s3`.
 """
 
 import itertools
@@ -8,17 +8,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-# CopyObject and UploadPartCopy take at most 5 GB:
+# CopyObject and UploadPartCopy copy at most 5 GB:
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 MAX_COPY_BYTES = 5 * 1024**3
 
 
 @dataclass(frozen=True)
 class StoredObject:
-    """An object as a listing gives it; `etag` without quotes, `size` in bytes.
+    """An entry of a listing.
 
-    `modified` has whole seconds, and of a multipart upload it is the start: good to show, not
-    to decide by.
+    Attributes:
+        key: The key.
+        etag: The ETag without quotes.
+        size: Bytes.
+        modified: Whole seconds; for a multipart upload, when it began. Only for display.
     """
 
     key: str
@@ -29,7 +32,7 @@ class StoredObject:
 
 @dataclass(frozen=True)
 class Span:
-    """Bytes `start` up to but not including `end` of an object."""
+    """Bytes `start` (included) to `end` (excluded) of an object."""
 
     key: str
     start: int
@@ -37,12 +40,12 @@ class Span:
 
 
 def spans(parts: Sequence[StoredObject], repeated: int, limit: int = MAX_COPY_BYTES) -> list[Span]:
-    """Cut parts into spans of at most `limit` bytes that give one file when set end to end.
+    """Divide parts into spans of at most `limit` bytes whose concatenation is one file.
 
     Args:
-        parts: Objects that each start with the same header.
-        repeated: The header's bytes, left out of every part but the first.
-        limit: The most that one server-side copy takes.
+        parts: Objects that all start with the same header.
+        repeated: Bytes of the header, which only the first part keeps.
+        limit: The most bytes of one server-side copy.
     """
     pieces = []
     for number, part in enumerate(parts):

@@ -1,6 +1,6 @@
-"""dagster-aws's S3 resource with one client a run, and verbs on S3 for that client.
+"""The S3 resource with one client per run, and operations on S3 with that client.
 
-Which keys the platform uses is `settings`' business.
+Which keys the platform uses is in `config`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +12,7 @@ from botocore.handlers import disable_signing
 from dagster_aws.s3 import S3Resource
 from pydantic import PrivateAttr
 
-from aws_orders.resources.aws_errors import name_places
+from aws_orders.resources.aws_errors import record_resources
 from aws_orders.resources.aws_sessions import new_session
 from aws_orders.resources.objects import MAX_COPY_BYTES, StoredObject, spans
 
@@ -30,10 +30,10 @@ PARTS_IN_MEMORY = 4
 
 
 class SharedS3Resource(S3Resource):
-    """dagster-aws's S3Resource, that makes its client once and at little cost.
+    """dagster-aws's S3Resource with one shared client.
 
-    The original makes two for every step, at 0.29 CPU seconds each; boto3's clients may be
-    shared between steps and threads.
+    The original creates two clients per step, at 0.29 CPU seconds each; boto3's clients are safe
+    to share between steps and threads.
     """
 
     _client: "S3Client | None" = PrivateAttr(default=None)
@@ -41,11 +41,11 @@ class SharedS3Resource(S3Resource):
     def get_client(self) -> "S3Client":
         """Return the run's client."""
         if self._client is None:
-            self._client = name_places(self._new_client())
+            self._client = record_resources(self._new_client())
         return self._client
 
     def _new_client(self) -> "S3Client":
-        """Make a client of all that the resource can be configured with, as the original does."""
+        """Create a client from all of the resource's settings, like the original."""
         client = new_session(self.profile_name).client(
             "s3",
             region_name=self.region_name,
@@ -72,13 +72,13 @@ def list_objects(s3: "S3Client", bucket: str, prefix: str) -> Iterator[StoredObj
 
 
 def stored_metadata(s3: "S3Client", bucket: str, key: str) -> dict[str, str]:
-    """Return an object's user metadata; nothing there, an empty dictionary."""
+    """Return an object's user metadata; empty if there is no object."""
     found = find_object(s3, bucket, key)
     return found["Metadata"] if found else {}
 
 
 def find_object(s3: "S3Client", bucket: str, key: str) -> "HeadObjectOutputTypeDef | None":
-    """Return what S3 says of an object without reading it; nothing there, None."""
+    """Return an object's properties without its content; None if there is no object."""
     try:
         return s3.head_object(Bucket=bucket, Key=key)
     except ClientError as error:
@@ -99,11 +99,11 @@ def upload(
     key: str,
     metadata: dict[str, str] | None = None,
 ) -> None:
-    """Write a stream to an object: in parts, in bounded memory, visible only once complete."""
+    """Write a stream to an object, in parts and in bounded memory; visible when complete."""
     from boto3.s3.transfer import TransferConfig
 
-    # 10,000 parts of 8 MiB make 78 GiB; four wait in memory while they are sent, where
-    # s3transfer's default is ten, which boto3's constructor does not let through.
+    # 10,000 parts of 8 MiB are 78 GiB. At most four parts are in memory; s3transfer's default is
+    # ten, and boto3's constructor has no parameter for it.
     config = TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES)
     config.max_in_memory_upload_chunks = config.max_request_concurrency = PARTS_IN_MEMORY
     s3.upload_fileobj(
@@ -116,10 +116,10 @@ def upload(
 
 
 def delete_objects(s3: "S3Client", bucket: str, keys: Iterable[str]) -> None:
-    """Delete objects, a thousand a call.
+    """Delete objects, a thousand per call.
 
     Raises:
-        ClientError: an object cannot be deleted; others of its thousand may be.
+        ClientError: an object cannot be deleted; others of the same call may be deleted.
     """
     names = list(keys)
     for first in range(0, len(names), 1000):
@@ -140,16 +140,16 @@ def join_objects(
     repeated: int = 0,
     metadata: dict[str, str] | None = None,
 ) -> None:
-    """Make `target` the parts set end to end, by server-side copies; readers see all or nothing.
+    """Concatenate objects to `target` by server-side copies; readers never see a part of it.
 
     Args:
         s3: The client.
         bucket: The bucket of the parts and of the target.
-        parts: Objects that each start with the same header, at least one; every one but the
-            last holds 5 MiB and more, as S3 asks of a multipart upload's parts.
+        parts: At least one object; all start with the same header, and all but the last have at
+            least 5 MiB, which S3 requires of the parts of a multipart upload.
         target: The key to write.
-        repeated: The header's bytes, kept only once.
-        metadata: User metadata for the target.
+        repeated: Bytes of the header, which only the first part keeps.
+        metadata: User metadata of the target.
     """
     if len(parts) == 1 and parts[0].size <= MAX_COPY_BYTES:
         s3.copy_object(
@@ -165,7 +165,7 @@ def join_objects(
         Bucket=bucket, Key=target, ContentType=CSV_TYPE, Metadata=metadata or {}
     )["UploadId"]
     try:
-        done: list[CompletedPartTypeDef] = []
+        copied_parts: list[CompletedPartTypeDef] = []
         for number, span in enumerate(spans(parts, repeated), start=1):
             copied = s3.upload_part_copy(
                 Bucket=bucket,
@@ -175,9 +175,9 @@ def join_objects(
                 CopySource={"Bucket": bucket, "Key": span.key},
                 CopySourceRange=f"bytes={span.start}-{span.end - 1}",
             )
-            done.append({"PartNumber": number, "ETag": copied["CopyPartResult"]["ETag"]})
+            copied_parts.append({"PartNumber": number, "ETag": copied["CopyPartResult"]["ETag"]})
         s3.complete_multipart_upload(
-            Bucket=bucket, Key=target, UploadId=upload_id, MultipartUpload={"Parts": done}
+            Bucket=bucket, Key=target, UploadId=upload_id, MultipartUpload={"Parts": copied_parts}
         )
     except BaseException:
         s3.abort_multipart_upload(Bucket=bucket, Key=target, UploadId=upload_id)

@@ -1,7 +1,7 @@
-"""Which of boto3's errors are transient: throttled, cut off, or not there just now.
+"""Which of boto3's errors are transient: throttled, interrupted, or temporarily unavailable.
 
-boto3 has by then tried several times by itself; this decides whether the whole step is worth
-another try. Redshift's errors are classified in `redshift`.
+boto3 has already retried the call several times; `is_transient` decides whether the whole step is
+worth another attempt. Redshift's errors are classified in `redshift.errors`.
 """
 
 from botocore.exceptions import (
@@ -13,7 +13,7 @@ from botocore.exceptions import (
     ProxyConnectionError,
 )
 
-# Sent with a status of 400, as lasting errors are; S3's SlowDown is a 503.
+# These have status 400, like permanent errors. (S3's SlowDown has 503.)
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html
 # https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 THROTTLED = {
@@ -21,7 +21,7 @@ THROTTLED = {
     "ThrottlingException",
     "RequestLimitExceeded",
 }
-# Throttled by other services, too late, or meeting another change: 400 or 409.
+# Throttling by other services, timeouts, and conflicts with concurrent changes: 400 or 409.
 TRANSIENT = THROTTLED | {
     "Throttling",
     "RequestThrottled",
@@ -38,19 +38,19 @@ TRANSIENT = THROTTLED | {
     "IncompleteBody",
     "PriorRequestNotComplete",
     "BandwidthLimitExceeded",
-    # Of a single key in the answer to DeleteObjects, whose own status is 200.
+    # For single keys in a DeleteObjects response, whose status is 200.
     "InternalError",
     "ServiceUnavailable",
     "SlowDown",
 }
 
 
-def may_pass(error: Exception) -> bool:
-    """Return whether another try may succeed."""
+def is_transient(error: Exception) -> bool:
+    """Return whether another attempt may succeed."""
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         code = error.response.get("Error", {}).get("Code", "")
         return (status >= 500 and status != 501) or status == 429 or code in TRANSIENT
-    # Not the base of these three, ConnectionError: a certificate that is not trusted stays so.
+    # Not their base class ConnectionError: SSLError is one, and permanent.
     unreachable = (EndpointConnectionError, ConnectTimeoutError, ProxyConnectionError)
     return isinstance(error, (HTTPClientError, IncompleteReadError, *unreachable))

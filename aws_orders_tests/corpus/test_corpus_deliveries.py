@@ -248,6 +248,6 @@ def test_the_whole_corpus_at_once_publishes_all_good_rows_and_quarantines_all_ot
     failed = {name for name, check in found.items() if not check.passed}
     # Every file has Ada's order.
     assert failed == {"no_rows_are_quarantined", "order_ids_are_unique"}
-    assert found["no_rows_are_quarantined"].metadata["at fault"].value == faults
+    assert found["no_rows_are_quarantined"].metadata["violations"].value == faults
     assert rows(warehouse) == sorted(good)
     assert warehouse.detailed.count("\n") == len(good) + 2

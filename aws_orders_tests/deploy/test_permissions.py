@@ -7,11 +7,16 @@ import boto3
 import pytest
 
 from aws_orders.resources import s3 as s3_verbs
+from aws_orders_tests.automation.test_sensors import (
+    evaluate,
+    orders_landed,
+    orders_queued,
+    products_changed,
+)
 from aws_orders_tests.conftest import ORDERS_CSV, PRODUCTS_CSV, Platform
 from aws_orders_tests.deploy.calls import needs_of, recorded
 from aws_orders_tests.deploy.cloudformation import ACCOUNT, PARTITION, REGION, Template
 from aws_orders_tests.deploy.iam import Need, allows, covers, named, statements
-from aws_orders_tests.test_automation import look, orders_landed, orders_queued, products_changed
 from laptop_aws.stack import Stack
 
 SHARE = {"max_bad_share": 1.0}
@@ -72,7 +77,7 @@ def exercise(platform: Platform, feeds: str) -> None:
     for body in (json.dumps({"Records": [{"eventName": "ObjectCreated:Put", **record}]}), "Hello"):
         boto3.client("sqs").send_message(QueueUrl=queue, MessageBody=body)
     for sensor in (orders_landed, orders_queued, products_changed):
-        look(platform, sensor)
+        evaluate(platform, sensor)
 
     s3 = s3_verbs.SharedS3Resource().get_client()
     with pytest.raises(OSError, match="broke off"):

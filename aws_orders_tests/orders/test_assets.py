@@ -2,7 +2,7 @@
 
 from aws_orders_tests.conftest import ORDERS_CSV, Platform
 
-DRIFT = "columns_are_as_before"
+DRIFT = "columns_are_unchanged"
 
 
 def description(platform: Platform) -> str:
@@ -16,11 +16,11 @@ def test_columns_that_appear_or_vanish_between_two_loads_are_reported(platform: 
     assert platform.checks("refresh_orders")[DRIFT].passed
     lines = ORDERS_CSV.splitlines()
     platform.deliver("2.csv", "\n".join([f"{lines[0]},coupon", f"{lines[1]},X"]))
-    assert "Appeared: coupon; vanished: none" in str(
+    assert "Added: coupon; removed: none" in str(
         platform.checks("refresh_orders")[DRIFT].description
     )
     assert platform.checks("refresh_orders")[DRIFT].passed, "nothing was loaded since"
     platform.deliver("3.csv", ORDERS_CSV)
-    assert "Appeared: none; vanished: coupon" in str(
+    assert "Added: none; removed: coupon" in str(
         platform.checks("refresh_orders")[DRIFT].description
     )

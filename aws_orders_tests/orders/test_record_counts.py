@@ -193,7 +193,7 @@ def test_the_check_finds_a_record_that_is_in_no_table(warehouse: Platform) -> No
     load(warehouse)
     warehouse.query("UPDATE orders_loads SET records = 5")
     check = warehouse.check("redshift_orders")["every_record_is_accounted_for"]
-    assert (check.passed, check.metadata["at fault"].value) == (False, 2)
+    assert (check.passed, check.metadata["violations"].value) == (False, 2)
     assert "| 1 | 1 | 5 | 0 | 3 | 3 |" in str(check.metadata["examples"].value)
 
 
@@ -204,7 +204,7 @@ def test_faults_of_two_loads_do_not_cancel_each_other_out(warehouse: Platform) -
     load(warehouse)
     warehouse.query("UPDATE orders SET load_id = 2 WHERE order_id = 1")
     check = warehouse.check("redshift_orders")["every_record_is_accounted_for"]
-    assert (check.passed, check.metadata["at fault"].value) == (False, 2)
+    assert (check.passed, check.metadata["violations"].value) == (False, 2)
 
 
 def test_deliveries_that_an_earlier_version_loaded_are_reported_until_a_full_refresh(

@@ -60,7 +60,7 @@ def test_the_check_warns_until_the_delivery_is_corrected(orders: Platform) -> No
     for _ in range(2):
         found = orders.checks("refresh_orders", redshift_orders=QUARANTINE)
         check = found["no_rows_are_quarantined"]
-        assert (check.passed, check.metadata["at fault"].value) == (False, 2)
+        assert (check.passed, check.metadata["violations"].value) == (False, 2)
         assert "input/orders/bad.csv" in str(check.metadata["examples"].value)
     orders.deliver("bad.csv", GOOD)
     assert orders.checks("refresh_orders")["no_rows_are_quarantined"].passed

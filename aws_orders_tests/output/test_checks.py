@@ -85,7 +85,7 @@ def test_every_check_has_a_test_that_sees_it_fail() -> None:
     broken = {*BROKEN_PRODUCTS, *BROKEN_ORDERS, *BROKEN_FILES}
     keys = defs.resolve_asset_graph().asset_check_keys
     assert {key.name for key in keys} == broken | {
-        "columns_are_as_before",
+        "columns_are_unchanged",
         "count_matches_dynamodb",
     }
 
@@ -106,7 +106,7 @@ def test_a_failed_check_has_the_number_of_faults_examples_and_a_query_that_finds
     platform.query(statement)
     found = platform.check("redshift_products" if name in BROKEN_PRODUCTS else "redshift_orders")
     check = found[name]
-    assert (check.passed, check.metadata["at fault"].value) == (False, faults)
+    assert (check.passed, check.metadata["violations"].value) == (False, faults)
     assert [word for word in words if word not in texts(check)] == []
     (spec,) = [spec for spec in (*PRODUCT_CHECKS, *ORDER_CHECKS) if spec.name == name]
     severity = dg.AssetCheckSeverity.ERROR if spec.blocking else dg.AssetCheckSeverity.WARN
@@ -137,7 +137,7 @@ def test_a_failed_blocking_check_stops_publication(platform: Platform) -> None:
     assert not result.success
     error = platform.failure(result)
     assert "Blocked by every_record_is_accounted_for" in error
-    assert "output/detailed_orders.csv is as it was" in error
+    assert "output/detailed_orders.csv is unchanged" in error
     assert "1 row or record is unaccounted for. The table has 7 orders, the ledger has 6" in error
     assert not result.asset_materializations_for_node("detailed_orders_csv")
     assert platform.detailed == before

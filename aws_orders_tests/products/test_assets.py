@@ -12,5 +12,5 @@ def test_a_column_that_appears_in_the_products_feed_is_reported(platform: Platfo
         .replace("Ostrava\n", "Ostrava,\n")
         .replace("Home,\n", "Home,,\n"),
     )
-    found = platform.checks("refresh_products")["columns_are_as_before"]
-    assert "Appeared: colour" in str(found.description)
+    found = platform.checks("refresh_products")["columns_are_unchanged"]
+    assert "Added: colour" in str(found.description)

@@ -1,1 +1,1 @@
-"""Redshift: connection, session, statements, and the evolution of its tables."""
+"""Redshift: connection, session, statements, and changes to its tables."""

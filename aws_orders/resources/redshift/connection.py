@@ -1,7 +1,7 @@
-"""Opening a connection to the warehouse: TLS, keepalives, and what is wrong where it fails.
+"""Opens a connection to the warehouse: TLS, keepalives, and what libpq's errors mean.
 
-Belongs here: libpq's parameters and its complaints. Does not belong here: whose password it is
-(`redshift_credentials`), and what is done with the connection (`redshift`).
+Where user and password come from is in `credentials`; what the connection is used for is in
+`session`.
 """
 
 import re
@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Address:
-    """Where the warehouse is, and how its certificate is checked.
+    """The warehouse's endpoint, and how its certificate is verified.
 
     Attributes:
-        sslmode: libpq's; verify-full checks who signed the certificate, and for which host.
-        sslrootcert: File of trusted roots; empty: certifi's.
+        host: The host name.
+        port: The port.
+        database: The database.
+        sslmode: libpq's sslmode; verify-full verifies the signature and the host name.
+        sslrootcert: File of trusted root certificates; empty: certifi's.
     """
 
     host: str
@@ -35,13 +38,13 @@ class Address:
 
 
 class PasswordRefusedError(DataError):
-    """The warehouse knows another password, or no such user."""
+    """The warehouse refused user and password."""
 
 
 def trusted_roots() -> str:
-    """Return the path of certifi's roots: Amazon's and Starfield's are among them.
+    """Return the path of certifi's root certificates, which include Amazon's and Starfield's.
 
-    Not libpq's "system": psycopg2's wheels bring an OpenSSL that looks for the system's roots
+    libpq's "system" does not work: the OpenSSL in psycopg2's wheels looks for the system's roots
     in a directory of the machine that built it.
     https://docs.aws.amazon.com/redshift/latest/mgmt/connecting-ssl-support.html
     """
@@ -54,9 +57,9 @@ def connect(address: Address, credentials: Credentials, timeout_seconds: int) ->
     """Open a connection.
 
     Raises:
-        PasswordRefusedError: other credentials may do.
-        DataError: the certificate, the host's name or the database is not right.
-        psycopg2.OperationalError: anything else, which may pass.
+        PasswordRefusedError: other credentials may work.
+        DataError: the certificate, the host name or the database is wrong.
+        psycopg2.OperationalError: any other failure, which may be transient.
     """
     import psycopg2
 
@@ -80,14 +83,14 @@ def connect(address: Address, credentials: Credentials, timeout_seconds: int) ->
             application_name="aws_orders",
         )
     except psycopg2.OperationalError as error:
-        if fault := explain(str(error).strip(), address, credentials.user):
-            raise fault from error
+        if explained := explain_connection_error(str(error).strip(), address, credentials.user):
+            raise explained from error
         raise
 
 
 @dataclass(frozen=True)
-class _Fault:
-    """What libpq says, and what it means."""
+class _Explanation:
+    """A pattern in libpq's message, and what it means."""
 
     pattern: str
     what: str
@@ -95,63 +98,63 @@ class _Fault:
     fix: str
 
 
-_FAULTS = (
-    _Fault(
+_EXPLANATIONS = (
+    _Explanation(
         "certificate verify failed",
-        "The warehouse's certificate is signed by nobody that is trusted here.",
-        "a certificate that goes back to a root in {roots}",
-        "Check that the host is the warehouse's own. Where it has a certificate of your own, "
-        "name your root's file in REDSHIFT_SSLROOTCERT.",
+        "The warehouse's certificate is not signed by a trusted authority.",
+        "a certificate whose chain ends at a root in {roots}",
+        "Check that REDSHIFT_HOST is the warehouse. If its certificate is from your own authority, "
+        "set REDSHIFT_SSLROOTCERT to the file with that authority's root certificate.",
     ),
-    _Fault(
+    _Explanation(
         "does not match host name",
-        "The warehouse's certificate is made out to another host.",
+        "The warehouse's certificate is for another host.",
         "a certificate for {host}",
-        "Set REDSHIFT_HOST to the endpoint's name as AWS gives it, not to an alias or an address.",
+        "Set REDSHIFT_HOST to the endpoint's name that AWS shows, not to an alias or an address.",
     ),
-    _Fault(
+    _Explanation(
         "root certificate file|no root certificate|certificate store",
-        "The trusted roots cannot be read.",
+        "The trusted root certificates cannot be read.",
         "certificates in {roots}",
-        "Name a file in REDSHIFT_SSLROOTCERT, or unset it to trust the usual ones.",
+        "Set REDSHIFT_SSLROOTCERT to a file that exists, or unset it to use certifi's.",
     ),
-    _Fault(
+    _Explanation(
         "does not support SSL",
-        "The server does not speak TLS.",
-        "TLS, as sslmode {sslmode} asks for",
-        "Check host and port. REDSHIFT_SSLMODE=disable is for a server on this machine alone.",
+        "The server does not support TLS.",
+        "TLS, which sslmode {sslmode} requires",
+        "Check host and port. Use REDSHIFT_SSLMODE=disable only for a server on this machine.",
     ),
-    _Fault(
+    _Explanation(
         'database "[^"]*" does not exist',
-        "The warehouse has no such database.",
+        "The database does not exist.",
         "the database {database}",
         "Correct REDSHIFT_DATABASE, or create the database.",
     ),
 )
 
 
-def explain(text: str, address: Address, user: str) -> DataError | None:
-    """Return the fault that libpq's `text` tells of; None where trying again may help."""
+def explain_connection_error(text: str, address: Address, user: str) -> DataError | None:
+    """Return what libpq's message `text` means; None if another attempt may succeed."""
     if re.search("authentication failed|password.* expired", text):
         return PasswordRefusedError(
-            "The warehouse refused the password.",
+            "The warehouse refused user and password.",
             where=str(address),
-            expected=f"that user {user} may connect",
+            expected=f"the password of user {user}",
             found=text,
-            fix="Correct user and password, or what REDSHIFT_AUTH takes them from.",
+            fix="Correct the user and the password, or their source, REDSHIFT_AUTH.",
         )
-    for fault in _FAULTS:
-        if re.search(fault.pattern, text):
+    for known in _EXPLANATIONS:
+        if re.search(known.pattern, text):
             return DataError(
-                fault.what,
+                known.what,
                 where=str(address),
-                expected=fault.expected.format(
+                expected=known.expected.format(
                     host=address.host,
                     database=address.database,
                     sslmode=address.sslmode,
                     roots=address.sslrootcert or "certifi's bundle",
                 ),
                 found=text,
-                fix=fault.fix,
+                fix=known.fix,
             )
     return None

@@ -1,8 +1,8 @@
-"""Who to be in the warehouse: user, password and, where it is looked up, the address.
+"""Credentials for the warehouse: user, password and, if it is looked up, the address.
 
-Belongs here: asking AWS for them, and keeping what it gave until shortly before it expires. No
-key is configured anywhere: boto3's default chain says who asks, and AWS_ENDPOINT_URL
-whom. Does not belong here: connecting (`redshift_connection`).
+AWS issues them, or they are configured. They are cached until shortly before they expire. No AWS
+key is configured anywhere: boto3's default chain finds the caller's identity, and
+AWS_ENDPOINT_URL sets the endpoint. Connecting with them is in `connection`.
 """
 
 import json
@@ -18,22 +18,27 @@ from botocore.exceptions import ClientError
 from aws_orders.errors import DataError
 
 if TYPE_CHECKING:
-    Client = Any  # boto3's; stubs would be three packages more, for five calls
+    Client = Any  # boto3's; stubs would add three packages for five calls
 
-# The longest that both services grant; a session that is open outlives it.
+# The longest that both services grant; an open session outlives it.
 # https://docs.aws.amazon.com/redshift-serverless/latest/APIReference/API_GetCredentials.html
 # https://docs.aws.amazon.com/redshift/latest/APIReference/API_GetClusterCredentialsWithIAM.html
 DURATION_SECONDS = 3600
-# Renewed this long before they expire: clocks differ, and connecting may take its time.
+# How long before their expiry credentials are renewed: clocks differ, and connecting takes time.
 MARGIN = timedelta(minutes=5)
 PORT = 5439
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """What the warehouse is told; `expires` None: not by itself.
+    """User and password, with the endpoint if the source of the credentials names one.
 
-    `host` and `port` are those that the source of the credentials names; empty: none.
+    Attributes:
+        user: The database user.
+        password: The password.
+        expires: When they expire; None: never.
+        host: The endpoint's host; empty: the source names none.
+        port: The endpoint's port.
     """
 
     user: str
@@ -44,7 +49,7 @@ class Credentials:
 
 
 class CredentialsCache:
-    """Credentials, fetched when first asked for and again when they expire; safe for threads."""
+    """Credentials, fetched on first use and renewed before they expire; safe for threads."""
 
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._now = now
@@ -54,9 +59,13 @@ class CredentialsCache:
     def get(
         self, fetch: Callable[[], Credentials], refused: Credentials | None = None
     ) -> Credentials:
-        """Return credentials that are good for some minutes, and are not those `refused`.
+        """Return credentials that are valid for some minutes.
 
-        Whoever comes while others are fetched waits for those.
+        Threads that call this while credentials are fetched wait for them.
+
+        Args:
+            fetch: Returns new credentials.
+            refused: Credentials that the warehouse refused, which are not returned again.
         """
         with self._lock:
             held = self._held
@@ -69,11 +78,11 @@ class CredentialsCache:
 
 
 @contextmanager
-def asking_for(action: str, resource: str) -> Iterator[None]:
-    """Turn AWS's refusal of a call inside into an error that says what to grant.
+def explaining_refusals(action: str, resource: str) -> Iterator[None]:
+    """Turn AWS's refusal of a call in the block into an error that names what to grant.
 
     Raises:
-        DataError: `resource` does not exist, or `action` on it is not allowed.
+        DataError: `resource` does not exist, or `action` is not allowed on it.
     """
     try:
         yield
@@ -82,29 +91,31 @@ def asking_for(action: str, resource: str) -> Iterator[None]:
         if "AccessDenied" not in code and "NotFound" not in code:
             raise
         raise DataError(
-            "AWS does not give the warehouse's credentials.",
+            "AWS does not issue credentials for the warehouse.",
             where=resource,
-            expected=f"that it exists in this region and that {action} on it is allowed",
+            expected=f"a resource in this region on which {action} is allowed",
             found=f"{code}: {text}",
-            fix=f"Check its name and the region, and allow {action} to whom AWS names there.",
+            fix=f"Check the name and the region, and allow {action} for the identity above.",
         ) from error
 
 
-def of_workgroup(client: "Client", workgroup: str, database: str, find_host: bool) -> Credentials:
+def workgroup_credentials(
+    client: "Client", workgroup: str, database: str, find_host: bool
+) -> Credentials:
     """Return temporary credentials of a Redshift Serverless workgroup.
 
     Needs redshift-serverless:GetCredentials on the workgroup and, for the address, GetWorkgroup.
     """
     where = f"Redshift Serverless workgroup {workgroup}"
-    with asking_for("redshift-serverless:GetCredentials", where):
+    with explaining_refusals("redshift-serverless:GetCredentials", where):
         given = client.get_credentials(
             workgroupName=workgroup, dbName=database, durationSeconds=DURATION_SECONDS
         )
     endpoint: dict[str, Any] = {}
     if find_host:
-        with asking_for("redshift-serverless:GetWorkgroup", where):
+        with explaining_refusals("redshift-serverless:GetWorkgroup", where):
             found = client.get_workgroup(workgroupName=workgroup)["workgroup"]
-        endpoint = found.get("endpoint", {})  # none while it is being made
+        endpoint = found.get("endpoint", {})  # absent while it is created
     return Credentials(
         given["dbUser"],
         given["dbPassword"],
@@ -114,20 +125,22 @@ def of_workgroup(client: "Client", workgroup: str, database: str, find_host: boo
     )
 
 
-def of_cluster(client: "Client", cluster: str, database: str, find_host: bool) -> Credentials:
+def cluster_credentials(
+    client: "Client", cluster: str, database: str, find_host: bool
+) -> Credentials:
     """Return temporary credentials of a provisioned cluster.
 
-    Needs redshift:GetClusterCredentialsWithIAM on the database's name and, for the address,
+    Needs redshift:GetClusterCredentialsWithIAM on the database name and, for the address,
     redshift:DescribeClusters.
     """
     where = f"Redshift cluster {cluster}, database {database}"
-    with asking_for("redshift:GetClusterCredentialsWithIAM", where):
+    with explaining_refusals("redshift:GetClusterCredentialsWithIAM", where):
         given = client.get_cluster_credentials_with_iam(
             ClusterIdentifier=cluster, DbName=database, DurationSeconds=DURATION_SECONDS
         )
     endpoint: dict[str, Any] = {}
     if find_host:
-        with asking_for("redshift:DescribeClusters", where):
+        with explaining_refusals("redshift:DescribeClusters", where):
             (found,) = client.describe_clusters(ClusterIdentifier=cluster)["Clusters"]
         endpoint = found.get("Endpoint", {})  # a paused or new cluster has none
     return Credentials(
@@ -139,17 +152,17 @@ def of_cluster(client: "Client", cluster: str, database: str, find_host: bool) -
     )
 
 
-def of_secret(client: "Client", secret: str) -> Credentials:
-    """Return what a Secrets Manager secret holds: username, password, perhaps host and port.
+def secret_credentials(client: "Client", secret: str) -> Credentials:
+    """Return the credentials in a Secrets Manager secret: user, password, optionally the endpoint.
 
-    Needs secretsmanager:GetSecretValue on the secret, and kms:Decrypt where its key is one's own.
+    Needs secretsmanager:GetSecretValue on the secret, and kms:Decrypt on its customer managed key.
     https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_secret_json_structure.html
 
     Raises:
-        DataError: it is of another form.
+        DataError: the secret has another format.
     """
     where = f"Secrets Manager secret {secret}"
-    with asking_for("secretsmanager:GetSecretValue", where):
+    with explaining_refusals("secretsmanager:GetSecretValue", where):
         text = client.get_secret_value(SecretId=secret).get("SecretString", "")
     try:
         held = json.loads(text)
@@ -160,12 +173,11 @@ def of_secret(client: "Client", secret: str) -> Credentials:
             port=int(held.get("port", PORT)),
         )
     except (ValueError, TypeError, KeyError, AttributeError):
-        # Not `from` the error, which may quote the secret.
+        # `from None`, because the error may quote the secret.
         raise DataError(
-            "The secret is of another form.",
+            "The secret has another format.",
             where=where,
-            expected='a JSON object with "username" and "password"; "host" and "port" if it has '
-            "them",
+            expected='a JSON object with "username" and "password", optionally "host" and "port"',
             found="something else, not shown here",
-            fix="Name in REDSHIFT_SECRET the secret that Redshift manages, or one of that form.",
+            fix="Set REDSHIFT_SECRET to the secret that Redshift manages or to one of that format.",
         ) from None

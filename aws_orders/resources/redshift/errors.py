@@ -1,18 +1,31 @@
-"""Redshift's errors: rejected rows, and which errors are transient."""
+"""Redshift's errors: rows that COPY rejects, and which errors are worth another attempt.
+
+`is_transient` decides this for every caller: `RedshiftResource.run` repeats an operation, and
+`reporting.steps` leaves the step to its retry policy. How an error of S3 or DynamoDB inside a COPY
+reads is in `resources.aws_errors`; errors while connecting are in `connection`.
+"""
 
 import re
 from dataclasses import dataclass
 
 from aws_orders.errors import RetryableError
 
-# Redshift reports a serialization failure as XX000 with 1023 in its text:
-# https://docs.aws.amazon.com/redshift/latest/dg/r_BEGIN.html (40001 is PostgreSQL's code for it).
+# How often an operation is attempted, and the shortest wait in between (see `retries`).
+ATTEMPTS = 4
+FIRST_WAIT_SECONDS = 0.5
+
+# Redshift reports a serialization failure as XX000 with 1023 in its text, PostgreSQL as 40001:
+# https://docs.aws.amazon.com/redshift/latest/dg/r_BEGIN.html
 SERIALIZATION_FAILURE = re.compile(r"\b1023\b.*[Ss]erializable isolation", re.DOTALL)
+# By SQLSTATE. Class 40: the transaction was rolled back. Class 57P: the server shut down or is
+# starting. The others: another session created the same table at the same moment, and the error
+# names the catalog's index (23505), the table (42P07) or its row type (42710).
+TRANSIENT_STATES = ("40", "57P", "23505", "42P07", "42710")
 
 
 @dataclass(frozen=True)
 class RejectedRow:
-    """A row that COPY would not load: where it stands and why."""
+    """A row that COPY rejected: its file, line, column and type, and the reason."""
 
     file: str
     line: int
@@ -22,7 +35,7 @@ class RejectedRow:
 
 
 class LoadRejectedError(Exception):
-    """A COPY that loaded nothing because of rows it could not read; `rows` has the first few."""
+    """A COPY rejected rows and loaded nothing; `rows` has the first of them."""
 
     def __init__(self, rows: list[RejectedRow]) -> None:
         super().__init__(rows)
@@ -30,11 +43,11 @@ class LoadRejectedError(Exception):
 
 
 class SkippedRowsUnknownError(RetryableError):
-    """A COPY skipped rows, and the warehouse does not say which."""
+    """A COPY skipped rows, and the warehouse does not list all of them."""
 
 
-def is_passing(error: Exception) -> bool:
-    """Tell whether the same work, done again, may meet a better moment."""
+def is_transient(error: Exception) -> bool:
+    """Return whether the same operation may succeed on another attempt."""
     import psycopg2
 
     if not isinstance(error, psycopg2.Error):
@@ -42,9 +55,6 @@ def is_passing(error: Exception) -> bool:
     if error.pgcode is None:  # the connection failed, or broke
         lost = isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
         return lost and "authentication" not in str(error)
-    # Class 57P: the server shut down or is starting. 40: rolled back, may be run again.
-    # Another session made the same table in the same moment: a catalog's index (23505), the
-    # table's name (42P07) or its row type's (42710) says so, whichever is found first.
-    if error.pgcode.startswith(("40", "57P", "23505", "42P07", "42710")):
+    if error.pgcode.startswith(TRANSIENT_STATES):
         return True
     return bool(SERIALIZATION_FAILURE.search(str(error)))

@@ -1,6 +1,9 @@
-"""The Redshift resource."""
+"""The Redshift resource: settings, sessions, and attempts after a transient error.
 
-import random
+How a connection is opened is in `connection`, where credentials come from in `credentials`, and
+what a session can do in `session`.
+"""
+
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -11,26 +14,27 @@ from botocore.config import Config
 from pydantic import Field, PrivateAttr
 
 from aws_orders.errors import DataError
-from aws_orders.resources.aws_errors import name_places
+from aws_orders.resources.aws_errors import record_resources
 from aws_orders.resources.aws_sessions import new_session
 from aws_orders.resources.redshift.connection import Address, PasswordRefusedError, connect
 from aws_orders.resources.redshift.credentials import (
     Credentials,
     CredentialsCache,
-    of_cluster,
-    of_secret,
-    of_workgroup,
+    cluster_credentials,
+    secret_credentials,
+    workgroup_credentials,
 )
+from aws_orders.resources.redshift.errors import ATTEMPTS, FIRST_WAIT_SECONDS, is_transient
+from aws_orders.resources.redshift.session import Session
+from aws_orders.resources.retries import backoff_seconds
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection
-from aws_orders.resources.redshift.errors import is_passing
-from aws_orders.resources.redshift.session import ATTEMPTS, FIRST_WAIT_SECONDS, Session
 
 Result = TypeVar("Result")
 
-# What each way to connect needs.
-NEEDED = {
+# The settings that each authentication method requires.
+REQUIRED = {
     "password": ("host", "user", "password"),
     "serverless": ("workgroup",),
     "cluster": ("cluster",),
@@ -39,22 +43,24 @@ NEEDED = {
 
 
 class RedshiftResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """A Redshift warehouse, provisioned or serverless, as its endpoint serves it."""
+    """A Redshift warehouse, provisioned or serverless, reached through its endpoint."""
 
     auth: str = Field(
         default="password",
         description="Where user and password come from: 'password' (the fields below), "
-        "'serverless' (temporary ones for a workgroup), 'cluster' (temporary ones for a "
-        "provisioned cluster) or 'secret' (Secrets Manager).",
+        "'serverless' (temporary credentials for a workgroup), 'cluster' (temporary credentials "
+        "for a provisioned cluster) or 'secret' (Secrets Manager).",
     )
     workgroup: str = Field(default="", description="Serverless workgroup, for 'serverless'.")
-    cluster: str = Field(default="", description="Cluster's identifier, for 'cluster'.")
-    secret: str = Field(default="", description="Secret's ARN or name, for 'secret'.")
-    region_name: str = Field(default="", description="Warehouse's region; default: boto3's chain.")
-    host: str = Field(
-        default="", description="Endpoint's host name; empty where `auth` can look it up."
+    cluster: str = Field(default="", description="Cluster identifier, for 'cluster'.")
+    secret: str = Field(default="", description="ARN or name of the secret, for 'secret'.")
+    region_name: str = Field(
+        default="", description="Region of the warehouse; default: boto3's chain."
     )
-    port: int = Field(default=5439, description="Endpoint's port.")
+    host: str = Field(
+        default="", description="Host name of the endpoint; empty if `auth` can look it up."
+    )
+    port: int = Field(default=5439, description="Port of the endpoint.")
     database: str = Field(description="Database that holds the tables.")
     schema_name: str = Field(default="public", description="Schema that holds the tables.")
     user: str = Field(default="", description="Database user, for 'password'.")
@@ -66,18 +72,20 @@ class RedshiftResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     )
     sslmode: str = Field(default="verify-full", description="libpq's sslmode.")
     sslrootcert: str = Field(
-        default="", description="File of trusted roots; empty: certifi's, Amazon's among them."
+        default="", description="File of trusted root certificates; default: certifi's."
     )
     iam_role: str = Field(
         default="default",
-        description="ARN of the role that COPY and UNLOAD use, or 'default' for the warehouse's.",
+        description="ARN of the role that COPY and UNLOAD use, or 'default' for the warehouse's "
+        "default role.",
     )
     data_region: str = Field(
-        default="", description="Region of bucket and products table, where not the warehouse's."
+        default="",
+        description="Region of the bucket and the products table, if not the warehouse's.",
     )
-    connect_timeout_seconds: int = Field(default=30, description="Time to connect.")
+    connect_timeout_seconds: int = Field(default=30, description="Seconds to connect.")
     statement_timeout_seconds: int = Field(
-        default=3600, description="Time that a statement may take, queueing included."
+        default=3600, description="Seconds that a statement may take, including queueing."
     )
 
     _cache: CredentialsCache = PrivateAttr(default_factory=CredentialsCache)
@@ -87,27 +95,27 @@ class RedshiftResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         return f"{self.database}.{self.schema_name}.{table}"
 
     def check_settings(self) -> None:
-        """Check that what `auth` needs is there.
+        """Check that the settings that `auth` requires are set.
 
         Raises:
-            DataError: it is not; it names the environment variables of `definitions`.
+            DataError: some are not; it names their environment variables.
         """
-        needed = NEEDED.get(self.auth)
-        if needed is None:
+        required = REQUIRED.get(self.auth)
+        if required is None:
             raise DataError(
-                "There is no such way to connect.",
+                "The authentication method is not supported.",
                 where="REDSHIFT_AUTH",
-                expected=", ".join(NEEDED),
+                expected=", ".join(REQUIRED),
                 found=self.auth,
-                fix="Correct REDSHIFT_AUTH.",
+                fix="Set REDSHIFT_AUTH to one of the expected values.",
             )
-        if missing := [f"REDSHIFT_{name.upper()}" for name in needed if not getattr(self, name)]:
+        if missing := [f"REDSHIFT_{name.upper()}" for name in required if not getattr(self, name)]:
             raise DataError(
                 "Settings of the warehouse are missing.",
                 where=f"REDSHIFT_AUTH={self.auth}",
-                expected=", ".join(f"REDSHIFT_{name.upper()}" for name in needed),
+                expected=", ".join(f"REDSHIFT_{name.upper()}" for name in required),
                 found="no " + ", no ".join(missing),
-                fix="Set them in the environment, or another REDSHIFT_AUTH.",
+                fix="Set them in the environment, or set REDSHIFT_AUTH to another value.",
             )
 
     @contextmanager
@@ -115,7 +123,7 @@ class RedshiftResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Open a session and close it afterwards.
 
         Raises:
-            DataError: settings, credentials or the certificate are not right.
+            DataError: a setting, the credentials or the certificate is wrong.
         """
         with closing(self._connect()) as connection:
             connection.autocommit = True
@@ -135,7 +143,7 @@ class RedshiftResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         except PasswordRefusedError:
             if self.auth == "password":
                 raise
-        # The secret was rotated, or the credentials were revoked, since they were fetched.
+        # The secret was rotated or the credentials were revoked after they were fetched.
         return self._open(self._cache.get(self._fetch, refused=credentials))
 
     def _open(self, credentials: Credentials) -> "connection":
@@ -148,55 +156,55 @@ class RedshiftResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         )
         if not address.host:
             raise DataError(
-                "The warehouse's address is not known.",
+                "The address of the warehouse is not known.",
                 where=f"REDSHIFT_AUTH={self.auth}",
-                expected="REDSHIFT_HOST, or an endpoint where the credentials come from",
+                expected="REDSHIFT_HOST, or an endpoint from the source of the credentials",
                 found="neither",
-                fix="Set REDSHIFT_HOST; or resume the warehouse, if it is paused.",
+                fix="Set REDSHIFT_HOST, or resume the warehouse if it is paused.",
             )
         return connect(address, credentials, self.connect_timeout_seconds)
 
     def _fetch(self) -> Credentials:
-        """Ask for credentials, in the words of `auth`."""
+        """Return credentials from the source that `auth` names."""
         find_host = not self.host
         match self.auth:
             case "serverless":
                 client = self.aws_client("redshift-serverless")
-                return of_workgroup(client, self.workgroup, self.database, find_host)
+                return workgroup_credentials(client, self.workgroup, self.database, find_host)
             case "cluster":
                 client = self.aws_client("redshift")
-                return of_cluster(client, self.cluster, self.database, find_host)
+                return cluster_credentials(client, self.cluster, self.database, find_host)
             case "secret":
-                return of_secret(self.aws_client("secretsmanager"), self.secret)
+                return secret_credentials(self.aws_client("secretsmanager"), self.secret)
         return Credentials(self.user, self.password)
 
     def aws_client(self, service: str) -> Any:
         """Return a new boto3 client of a service in the warehouse's region."""
-        # A session of its own: boto3's default one is not made for threads.
+        # A new session, because boto3's default session is not safe for threads.
         session = new_session(region_name=self.region_name or None)
         config = Config(retries={"max_attempts": 5, "mode": "standard"}, connect_timeout=10)
-        return name_places(session.client(service, config=config))  # type: ignore[call-overload]
+        return record_resources(session.client(service, config=config))  # type: ignore[call-overload]
 
     def run(
-        self, work: Callable[[Session], Result], sleep: Callable[[float], None] = time.sleep
+        self, operation: Callable[[Session], Result], sleep: Callable[[float], None] = time.sleep
     ) -> Result:
-        """Do `work` in a session of its own; after a passing failure, again from the start.
+        """Perform an operation in a new session; after a transient error repeat all of it.
 
-        A lost connection leaves open whether its last statement took effect, so `work` must
-        come to the same when all of it is done twice: staging into temporary tables and
-        replacing rows in one transaction does.
+        After a lost connection it is not known whether the last statement took effect, so the
+        operation must be idempotent: staging into temporary tables and replacing rows in one
+        transaction is.
 
         Args:
-            work: What to do; called at most `ATTEMPTS` times.
-            sleep: Waits between attempts: doubling from `FIRST_WAIT_SECONDS`, with jitter.
+            operation: Called at most `ATTEMPTS` times.
+            sleep: Waits so many seconds between attempts (see `backoff_seconds`).
         """
         for attempt in range(1, ATTEMPTS):
             try:
                 with self.session() as session:
-                    return work(session)
+                    return operation(session)
             except Exception as error:
-                if not is_passing(error):
+                if not is_transient(error):
                     raise
-                sleep(FIRST_WAIT_SECONDS * 2**attempt * random.uniform(0.5, 1))  # noqa: S311
+                sleep(backoff_seconds(attempt, FIRST_WAIT_SECONDS))
         with self.session() as session:
-            return work(session)
+            return operation(session)

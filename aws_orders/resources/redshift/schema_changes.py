@@ -1,6 +1,6 @@
-"""The plan that makes the warehouse's tables what the contract says, as plain data.
+"""Compares the warehouse's tables with the contract and plans the changes. Pure.
 
-Pure: `schema_sql` writes the statements, `schema_evolution` reads the warehouse and runs them.
+`schema_sql` composes the statements; `schema_evolution` reads the warehouse and executes them.
 """
 
 import re
@@ -11,7 +11,7 @@ from enum import Enum
 from aws_orders.contract import Column, Table
 
 VARCHAR = re.compile(r"VARCHAR\((\d+)\)")
-# The catalog's names of types, and other spellings that Redshift accepts, as the contract has them.
+# Type names of the catalog, and other spellings that Redshift accepts, in the contract's spelling.
 # https://docs.aws.amazon.com/redshift/latest/dg/c_Supported_data_types.html
 SPELLINGS = {
     "CHARACTER VARYING": "VARCHAR",
@@ -32,7 +32,7 @@ SPELLINGS = {
 
 
 def canonical(ddl: str) -> str:
-    """Return a type in the contract's spelling, so that equal types are equal texts."""
+    """Return a type in the contract's spelling, so that equal types compare equal."""
     name, bracket, arguments = " ".join(ddl.upper().split()).partition("(")
     name = name.strip()
     return SPELLINGS.get(name, name) + bracket + arguments.replace(" ", "")
@@ -40,7 +40,7 @@ def canonical(ddl: str) -> str:
 
 @dataclass(frozen=True)
 class ExistingColumn:
-    """A column as the warehouse has it; `type` is as the contract would write it."""
+    """A column of the warehouse; its type is in the contract's spelling."""
 
     table: str
     name: str
@@ -68,14 +68,14 @@ class ExistingColumn:
 
 @dataclass(frozen=True)
 class CreateTable:
-    """The warehouse lacks a table."""
+    """A table that the warehouse lacks."""
 
     table: Table
 
 
 @dataclass(frozen=True)
 class AddColumn:
-    """A table lacks a column, which its rows so far have no value for."""
+    """A column that a table lacks; existing rows have no value for it."""
 
     table: Table
     column: Column
@@ -83,7 +83,7 @@ class AddColumn:
 
 @dataclass(frozen=True)
 class WidenColumn:
-    """A VARCHAR of a table is shorter than the contract's."""
+    """A VARCHAR column that is shorter than in the contract."""
 
     table: Table
     column: Column
@@ -93,25 +93,25 @@ Change = CreateTable | AddColumn | WidenColumn
 
 
 class Reason(Enum):
-    """Why a difference is not changed without a person."""
+    """Why the platform does not resolve a difference."""
 
-    UNKNOWN_COLUMN = "The warehouse has a column that the contract lacks."
-    NARROWER = "The warehouse's column is wider than the contract's."
-    OTHER_TYPE = "The warehouse's column has another type than the contract's."
-    NEW_AND_REQUIRED = "A new column cannot be required: the rows loaded so far have no value."
-    NO_LONGER_REQUIRED = "The warehouse's column takes no NULL, and the contract allows it."
+    UNKNOWN_COLUMN = "The warehouse has a column that is not in the contract."
+    NARROWER = "The warehouse's column is wider than in the contract."
+    OTHER_TYPE = "The warehouse's column has another type than in the contract."
+    NEW_AND_REQUIRED = "A new column cannot be required: existing rows have no value for it."
+    NO_LONGER_REQUIRED = "The warehouse's column is NOT NULL, and the contract allows NULL."
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """A difference that the platform does not change, because data could be lost.
+    """A difference that the platform does not resolve, because data could be lost.
 
     Attributes:
         reason: Why.
         table: The table.
         column: The column's name.
-        expected: The contract's type; None where it lacks the column.
-        found: The warehouse's type; None where it lacks the column.
+        expected: The contract's type; None if the contract lacks the column.
+        found: The warehouse's type; None if the warehouse lacks the column.
     """
 
     reason: Reason
@@ -123,13 +123,12 @@ class Refusal:
 
 @dataclass(frozen=True)
 class SchemaPlan:
-    """What is to be done, in order.
+    """The changes, in order.
 
     Attributes:
-        before: Outside any transaction: Redshift runs ALTER COLUMN TYPE only there. A change
-            of the sort key would stand here, too.
-        inside: Together in one transaction.
-        refused: What keeps the plan from being carried out.
+        before: Changes outside a transaction: Redshift supports ALTER COLUMN TYPE only there.
+        inside: Changes that share one transaction.
+        refused: Differences that prevent the plan from being executed.
     """
 
     before: list[Change] = field(default_factory=list)
@@ -143,10 +142,10 @@ class SchemaPlan:
 
 
 def plan_changes(tables: Sequence[Table], existing: Iterable[ExistingColumn]) -> SchemaPlan:
-    """Compare the contract's tables with the warehouse's columns.
+    """Compare the contract's tables with the warehouse's columns and plan the changes.
 
-    A column that is required only by the contract is accepted: the temporary tables that loads
-    are staged in enforce it for new rows, and Redshift cannot add NOT NULL to a column.
+    A column that only the contract requires is accepted: the temporary tables of loads enforce
+    NOT NULL for new rows, and Redshift cannot add it to a column.
     """
     found: dict[str, dict[str, ExistingColumn]] = {}
     for column in existing:
@@ -161,32 +160,32 @@ def plan_changes(tables: Sequence[Table], existing: Iterable[ExistingColumn]) ->
 
 
 def _compare(table: Table, found: dict[str, ExistingColumn], plan: SchemaPlan) -> None:
-    wanted = {column.name: column for column in table.columns + table.added}
-    for name, column in wanted.items():
-        there = found.get(name)
-        if there is None:
+    contracted = {column.name: column for column in table.columns + table.added}
+    for name, column in contracted.items():
+        existing = found.get(name)
+        if existing is None:
             if column.required:
                 new = Reason.NEW_AND_REQUIRED
                 plan.refused.append(Refusal(new, table, name, column.type.ddl, None))
             else:
                 plan.inside.append(AddColumn(table, column))
-        elif reason := _conflict(column, there):
-            plan.refused.append(Refusal(reason, table, name, column.type.ddl, there.type))
-        elif canonical(column.type.ddl) != there.type:
+        elif reason := _conflict(column, existing):
+            plan.refused.append(Refusal(reason, table, name, column.type.ddl, existing.type))
+        elif canonical(column.type.ddl) != existing.type:
             plan.before.append(WidenColumn(table, column))
-    for name in sorted(found.keys() - wanted.keys()):
+    for name in sorted(found.keys() - contracted.keys()):
         plan.refused.append(Refusal(Reason.UNKNOWN_COLUMN, table, name, None, found[name].type))
 
 
-def _conflict(column: Column, there: ExistingColumn) -> Reason | None:
-    wanted = canonical(column.type.ddl)
-    lengths = [VARCHAR.fullmatch(ddl) for ddl in (wanted, there.type)]
-    if wanted != there.type:
+def _conflict(column: Column, existing: ExistingColumn) -> Reason | None:
+    contracted = canonical(column.type.ddl)
+    lengths = [VARCHAR.fullmatch(ddl) for ddl in (contracted, existing.type)]
+    if contracted != existing.type:
         if not all(lengths):
             return Reason.OTHER_TYPE
         ours, theirs = (int(length[1]) for length in lengths if length)
         if ours < theirs:
             return Reason.NARROWER
-    if not (there.nullable or column.required):
+    if not (existing.nullable or column.required):
         return Reason.NO_LONGER_REQUIRED
     return None

@@ -1,7 +1,7 @@
-"""Schema evolution: makes the warehouse's tables what the contract says before they are used.
+"""Schema evolution: makes the warehouse's tables match the contract before they are used.
 
-Belongs here: reading the warehouse's columns, running the plan, and errors that say what to do.
-The plan itself is `schema_changes`', the SQL `schema_sql`'s.
+This module reads the warehouse's columns, executes the plan, and explains failures. The plan is
+made in `schema_changes`, the SQL is composed in `schema_sql`.
 """
 
 import logging
@@ -14,7 +14,7 @@ from psycopg2.sql import Composable
 from aws_orders.contract import ORDERS_TABLES, Table
 from aws_orders.errors import DataError
 from aws_orders.resources.redshift import schema_sql, statements
-from aws_orders.resources.redshift.errors import is_passing
+from aws_orders.resources.redshift.errors import is_transient
 from aws_orders.resources.redshift.schema_changes import (
     Change,
     CreateTable,
@@ -32,25 +32,25 @@ INSUFFICIENT_PRIVILEGE, STATEMENT_TIMEOUT = "42501", "57014"
 
 
 def read_plan(session: Session, schema: str, tables: Sequence[Table]) -> SchemaPlan:
-    """Return what the warehouse's tables lack of the contract; one query, no change."""
+    """Return how the warehouse's tables differ from the contract, with one query and no change."""
     found = session.rows(*schema_sql.select_columns(schema, tables))
     return plan_changes(tables, (ExistingColumn.from_catalog(*row) for row in found))
 
 
 def evolve(session: Session, schema: str, tables: Sequence[Table]) -> list[str]:
-    """Create missing tables, widen VARCHARs and add columns; return the statements that ran.
+    """Create missing tables, widen VARCHARs and add columns; return the statements executed.
 
-    Two runs may do this at once. Each statement that fails is followed by another look: where
-    the plan is shorter by then, the other run has made that change, and the rest follows.
+    Two runs may do this at the same time. After a statement fails, the tables are compared once
+    more: if the plan is shorter, the other run has made that change, and the rest continues.
 
     Raises:
-        DataError: a difference would lose data, or the user may not change a table.
+        DataError: resolving a difference could lose data, or the user may not change a table.
     """
     plan = read_plan(session, schema, tables)
     applied: list[str] = []
     while True:
         if plan.refused:
-            raise refused(session, schema, plan.refused)
+            raise refusal_error(session, schema, plan.refused)
         if not plan.changes:
             return applied
         try:
@@ -58,8 +58,8 @@ def evolve(session: Session, schema: str, tables: Sequence[Table]) -> list[str]:
             return applied
         except _ChangeFailedError as failed:
             rest = read_plan(session, schema, tables)
-            if is_passing(failed.error) or len(rest.changes) >= len(plan.changes):
-                raise _explained(session, schema, failed) from failed.error
+            if is_transient(failed.error) or len(rest.changes) >= len(plan.changes):
+                raise _explain(session, schema, failed) from failed.error
             plan = rest
 
 
@@ -74,74 +74,74 @@ class _ChangeFailedError(Exception):
 def _apply(
     session: Session, schema: str, tables: Sequence[Table], plan: SchemaPlan, applied: list[str]
 ) -> None:
-    """Carry the plan out; add each statement to `applied` once it has taken effect."""
+    """Execute the plan; add each statement to `applied` after it has taken effect."""
     for change in plan.before:
-        _run(session, schema, change, applied)
+        _execute_change(session, schema, change, applied)
     if not plan.inside:
         return
     altered = {change.table.name for change in plan.inside}
     with session.transaction():
         for table in tables:  # in the order in which loads lock them
             if table.name in altered:
-                _attempt(session, statements.lock(schema, table), plan.inside[0])
-        # Under the lock nobody else adds columns: what another run has added is not in the plan.
+                _execute(session, statements.lock(schema, table), plan.inside[0])
+        # Under the lock no other session adds columns; what another run has added is not in `rest`.
         rest = read_plan(session, schema, tables)
         added: list[str] = []
         for change in rest.inside:
-            _run(session, schema, change, added)
+            _execute_change(session, schema, change, added)
     applied += added
 
 
-def _run(session: Session, schema: str, change: Change, applied: list[str]) -> None:
+def _execute_change(session: Session, schema: str, change: Change, applied: list[str]) -> None:
     statement = schema_sql.statement(schema, change)
-    _attempt(session, statement, change)
+    _execute(session, statement, change)
     text = statement.as_string(session.connection)
     log.info("schema change: %s", text)
     applied.append(text)
 
 
-def _attempt(session: Session, statement: Composable, change: Change) -> None:
+def _execute(session: Session, statement: Composable, change: Change) -> None:
     try:
         session.execute(statement)
     except psycopg2.Error as error:
         raise _ChangeFailedError(change, error) from error
 
 
-def _explained(session: Session, schema: str, failed: _ChangeFailedError) -> Exception:
-    """Return the error that a person sees: what a grant or other statements fix says which."""
+def _explain(session: Session, schema: str, failed: _ChangeFailedError) -> Exception:
+    """Return the error to report, with the statements that fix it if there are any."""
     change, error = failed.change, failed.error
     if error.pgcode == INSUFFICIENT_PRIVILEGE:
         user = str(session.scalar("SELECT current_user"))
         if isinstance(change, CreateTable):
-            needed = f"{user} to have USAGE and CREATE on the schema"
+            needed = f"USAGE and CREATE on the schema for {user}"
             grant = schema_sql.grant_create(schema, user)
         else:
-            needed = f"{user} to be the table's owner, or to have ALTER on it"
+            needed = f"{user} as the table's owner, or ALTER on the table for {user}"
             grant = schema_sql.grant_alter(schema, change.table, user)
         return _error(
-            "The warehouse's user may not create or change the table.",
+            "The user of the warehouse is not allowed to create or change the table.",
             change.table,
             schema,
             needed,
             error,
-            f"As the owner or an admin: {grant.as_string(session.connection)}",
+            f"Run as the owner or an admin: {grant.as_string(session.connection)}",
         )
-    if isinstance(change, WidenColumn) and not _may_succeed(error):
+    if isinstance(change, WidenColumn) and not _may_succeed_later(error):
         column = change.column
         statements = schema_sql.rebuild(schema, change.table, column.name, column.type.ddl)
         return _error(
-            f"Redshift does not widen column {column.name}.",
+            f"Redshift cannot widen the column {column.name}.",
             change.table,
             schema,
             schema_sql.statement(schema, change).as_string(session.connection),
             error,
-            "As the table's owner: " + statements.as_string(session.connection),
+            "Run as the table's owner: " + statements.as_string(session.connection),
         )
     return error
 
 
-def _may_succeed(error: psycopg2.Error) -> bool:
-    return is_passing(error) or error.pgcode == STATEMENT_TIMEOUT
+def _may_succeed_later(error: psycopg2.Error) -> bool:
+    return is_transient(error) or error.pgcode == STATEMENT_TIMEOUT
 
 
 def _error(
@@ -152,19 +152,19 @@ def _error(
     return DataError(what, where=where, expected=expected, found=found, fix=fix)
 
 
-def refused(session: Session, schema: str, refusals: Sequence[Refusal]) -> DataError:
-    """Return the error that names every difference, and the ways to remove it."""
+def refusal_error(session: Session, schema: str, refusals: Sequence[Refusal]) -> DataError:
+    """Return the error that names every refused difference and the ways to resolve it."""
     tables = [f"{schema}.{refusal.table.name}.{refusal.column}" for refusal in refusals]
     return DataError(
         " ".join(dict.fromkeys(refusal.reason.value for refusal in refusals)),
         where=", ".join(tables),
-        expected=_listed((refusal.column, refusal.expected) for refusal in refusals),
-        found=_listed((refusal.column, refusal.found) for refusal in refusals),
+        expected=_list_columns((refusal.column, refusal.expected) for refusal in refusals),
+        found=_list_columns((refusal.column, refusal.found) for refusal in refusals),
         fix="\n            ".join(_advice(session, schema, refusal) for refusal in refusals),
     )
 
 
-def _listed(columns: Any) -> str:
+def _list_columns(columns: Any) -> str:
     return ", ".join(f"{name} {ddl}" if ddl else f"no column {name}" for name, ddl in columns)
 
 
@@ -183,4 +183,4 @@ def _advice(session: Session, schema: str, refusal: Refusal) -> str:
             otherwise = "if every value fits"
         case _:
             keep, otherwise = f"Make {name} required in contract.py", "to allow NULL"
-    return f"{keep}; or, {otherwise}, as the table's owner: {statements}"
+    return f"{keep}; or, {otherwise}, run as the table's owner: {statements}"

@@ -1,6 +1,6 @@
-"""The SQL of schema evolution: the catalog query, ALTER TABLE, and the statements of its advice.
+"""The SQL of schema evolution: the catalog query, ALTER TABLE, and the statements it advises. Pure.
 
-Pure psycopg2.sql compositions, like `sql`. Which change is needed is `schema_changes`' business.
+Which changes are needed is decided in `schema_changes`.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from aws_orders.resources.redshift.schema_changes import (
     Refusal,
 )
 
-# The owner of the table whose schema and name are the arguments.
+# Selects the owner of a table; the arguments are its schema and its name.
 OWNER = "SELECT tableowner FROM pg_tables WHERE schemaname = %s AND tablename = %s"
 
 
@@ -25,7 +25,7 @@ def select_columns(schema: str, tables: Sequence[Table]) -> tuple[Composed, tupl
     """SELECT the columns of some tables, and the query's arguments.
 
     information_schema.columns shows a regular user the tables that it owns or has privileges
-    on, whatever the search path is; pg_table_def shows only the search path's:
+    on; pg_table_def shows only tables in the search path:
     https://docs.aws.amazon.com/redshift/latest/dg/r_PG_TABLE_DEF.html
     """
     slots = SQL(", ").join([SQL("%s")] * len(tables))
@@ -42,7 +42,7 @@ def select_columns(schema: str, tables: Sequence[Table]) -> tuple[Composed, tupl
 def statement(schema: str, change: Change) -> Composed:
     """Return the statement that makes a change.
 
-    A new column is nullable: NOT NULL would need a default, that is, invented values.
+    A new column is nullable: NOT NULL would require a default, which would invent values.
     https://docs.aws.amazon.com/redshift/latest/dg/r_ALTER_TABLE.html
     """
     match change:
@@ -51,36 +51,36 @@ def statement(schema: str, change: Change) -> Composed:
         case AddColumn(table, column):
             return _add(schema, table, column.name, column.type.ddl)
     name, ddl = Identifier(change.column.name), SQL(change.column.type.ddl)
-    on = Identifier(schema, change.table.name)
-    return SQL("ALTER TABLE {} ALTER COLUMN {} TYPE {}").format(on, name, ddl)
+    relation = Identifier(schema, change.table.name)
+    return SQL("ALTER TABLE {} ALTER COLUMN {} TYPE {}").format(relation, name, ddl)
 
 
 def remedy(schema: str, refusal: Refusal, tables: Sequence[Table]) -> Composed:
-    """Return the statements that a person may run to have what the contract says.
+    """Return the statements with which the table's owner can resolve a difference.
 
     Args:
         schema: The schema of the tables.
-        refusal: What is not changed without a person.
-        tables: Tables that are loaded together with the refusal's, itself included.
+        refusal: The difference.
+        tables: The refusal's table and all tables that are loaded together with it.
     """
-    on, column = Identifier(schema, refusal.table.name), Identifier(refusal.column)
+    relation, column = Identifier(schema, refusal.table.name), Identifier(refusal.column)
     match refusal.reason:
         case Reason.UNKNOWN_COLUMN:
-            return SQL("ALTER TABLE {} DROP COLUMN {};").format(on, column)
+            return SQL("ALTER TABLE {} DROP COLUMN {};").format(relation, column)
         case Reason.NEW_AND_REQUIRED:
             drops = [SQL("DROP TABLE {};").format(Identifier(schema, t.name)) for t in tables]
             return SQL(" ").join(drops)
         case Reason.NARROWER:
             ddl = SQL(refusal.expected or "")
-            return SQL("ALTER TABLE {} ALTER COLUMN {} TYPE {};").format(on, column, ddl)
+            return SQL("ALTER TABLE {} ALTER COLUMN {} TYPE {};").format(relation, column, ddl)
     return rebuild(schema, refusal.table, refusal.column, refusal.expected or "")
 
 
 def rebuild(schema: str, table: Table, column: str, ddl: str) -> Composed:
-    """Return the statements that give a column another type, by way of a second column.
+    """Return the statements that give a column another type, through a second column.
 
-    It fails where a value does not fit, before anything is dropped. It also changes the
-    compression encoding, for those encodings that keep a VARCHAR from being widened.
+    They fail before the DROP if a value does not fit. They also reset the compression encoding:
+    with some encodings Redshift does not widen a VARCHAR.
     """
     other = f"{column}_new"
     return SQL(" ").join(
@@ -104,7 +104,7 @@ def rebuild(schema: str, table: Table, column: str, ddl: str) -> Composed:
 
 
 def grant_alter(schema: str, table: Table, user: str) -> Composed:
-    """Return the statement that lets a user who is not a table's owner change its columns."""
+    """Return the statement that lets a user who does not own a table change its columns."""
     return SQL("GRANT ALTER ON TABLE {} TO {};").format(
         Identifier(schema, table.name), Identifier(user)
     )

@@ -1,30 +1,35 @@
-"""A session with the verbs that loads are made of."""
+"""A session: one connection to the warehouse, with the operations that loads consist of.
 
-import random
+Which SQL is sent is decided by the caller. Opening the connection is in `connection`, and
+attempts after a transient error are in `resource`.
+"""
+
 import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from psycopg2.extensions import connection, cursor
-    from psycopg2.sql import Composable
 from aws_orders.resources.redshift.errors import (
+    ATTEMPTS,
+    FIRST_WAIT_SECONDS,
     LoadRejectedError,
     RejectedRow,
     SkippedRowsUnknownError,
 )
+from aws_orders.resources.retries import backoff_seconds
 
-ATTEMPTS = 4
-FIRST_WAIT_SECONDS = 0.5
-# Rows that an error tells of.
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection, cursor
+    from psycopg2.sql import Composable
+
+# How many rejected rows an error names.
 REJECTED_SHOWN = 10
-# The most that a single-node cluster takes: https://docs.aws.amazon.com/redshift/latest/dg/fetch.html
+# The most that a single-node cluster returns: https://docs.aws.amazon.com/redshift/latest/dg/fetch.html
 FETCH_ROWS = 1000
-# What COPY says, among its last notices, of rows that MAXERROR let it skip.
+# COPY reports the number of rows that MAXERROR let it skip in one of its last notices.
 SKIPPED = re.compile(r"(\d+) record\(s\) could not be loaded")
-NOTICES = 3
+LAST_NOTICES = 3
 # https://docs.aws.amazon.com/redshift/latest/dg/SYS_LOAD_ERROR_DETAIL.html
 LOAD_ERRORS = """
     SELECT trim(file_name), line_number, trim(column_name), trim(column_type), trim(error_message)
@@ -34,21 +39,23 @@ LOAD_ERRORS = """
     ORDER BY file_name, line_number
     LIMIT %s
 """
+# PostgreSQL's and Redshift's type numbers of date, timestamp and timestamptz.
+DATE_TYPES = (1082, 1114, 1184)
 
 
 class Session:
-    """One connection to the warehouse, in autocommit but for `transaction()`."""
+    """One connection to the warehouse, in autocommit mode except inside `transaction()`."""
 
     def __init__(self, connection: "connection") -> None:
         self.connection = connection
 
     def execute(self, statement: "Composable", arguments: tuple[Any, ...] | None = None) -> None:
-        """Run a statement that returns nothing."""
+        """Execute a statement that returns nothing."""
         with self.connection.cursor() as cursor:
             cursor.execute(statement, arguments)
 
     def scalar(self, query: "str | Composable", arguments: tuple[Any, ...] | None = None) -> Any:
-        """Return the first column of the first row that `query` gives."""
+        """Return the first column of a query's first row; None if there is no row."""
         with self.connection.cursor() as cursor:
             cursor.execute(query, arguments)
             row = cursor.fetchone()
@@ -61,29 +68,29 @@ class Session:
         *,
         dates_as_text: bool = False,
     ) -> list[tuple[Any, ...]]:
-        """Return all rows that `query` gives; see `_dates_as_text`."""
+        """Return all rows of a query; for `dates_as_text` see `_read_dates_as_text`."""
         with self.connection.cursor() as cursor:
             if dates_as_text:
-                _dates_as_text(cursor)
+                _read_dates_as_text(cursor)
             cursor.execute(query, arguments)
             return cursor.fetchall()
 
     def head(self, query: "Composable", rows: int) -> tuple[list[str], list[tuple[Any, ...]]]:
-        """Return the names of a query's columns, and its first rows, at most `rows`.
+        """Return a query's column names and its first rows, at most `rows`.
 
-        Dates are text, see `_dates_as_text`.
+        Dates are text; see `_read_dates_as_text`.
         """
         from psycopg2.sql import SQL, Literal
 
         with self.connection.cursor() as cursor:
-            _dates_as_text(cursor)
+            _read_dates_as_text(cursor)
             cursor.execute(SQL("{}\nLIMIT {}").format(query, Literal(rows)))
             return [column.name for column in cursor.description or ()], cursor.fetchall()
 
     def stream(self, query: "Composable") -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of a result of any length, `FETCH_ROWS` in memory, in a transaction.
+        """Yield a query's rows in a transaction, at most `FETCH_ROWS` of them in memory.
 
-        Redshift has cursors in transactions alone, and one at a time:
+        Redshift supports cursors only in transactions, and one at a time:
         https://docs.aws.amazon.com/redshift/latest/dg/declare.html
         """
         from psycopg2.sql import SQL, Literal
@@ -96,10 +103,11 @@ class Session:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Commit what is done inside, or on any error roll all of it back.
+        """Commit the statements of the block; on any error roll all of them back.
 
-        REPEATABLE READ gives one snapshot throughout; Redshift accepts the words and uses the
-        database's own isolation, which is no weaker: https://docs.aws.amazon.com/redshift/latest/dg/r_BEGIN.html
+        REPEATABLE READ gives one snapshot for the whole transaction. Redshift accepts the words
+        and uses the database's isolation level, which is at least as strong:
+        https://docs.aws.amazon.com/redshift/latest/dg/r_BEGIN.html
         """
         with self.connection.cursor() as cursor:
             cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
@@ -112,10 +120,10 @@ class Session:
             cursor.execute("COMMIT")
 
     def copy(self, statement: "Composable") -> int:
-        """Run a COPY and return the rows loaded, as the server counts them.
+        """Execute a COPY and return the number of rows loaded, as the server counts them.
 
         Raises:
-            LoadRejectedError: rows could not be read; nothing was loaded.
+            LoadRejectedError: COPY rejected rows; nothing was loaded.
         """
         import psycopg2
 
@@ -130,47 +138,49 @@ class Session:
     def skipped_rows(
         self, limit: int, sleep: Callable[[float], None] = time.sleep
     ) -> list[RejectedRow]:
-        """Return the rows that the COPY before, which may skip some, has skipped.
+        """Return the rows that the preceding COPY with MAXERROR skipped.
 
-        COPY tells their number in a notice, and system views may lag: they are read until they
-        have as many, at most `ATTEMPTS` times.
+        System views may lag. They are read until they list as many rows as COPY reported in its
+        notice, at most `ATTEMPTS` times.
+
+        Args:
+            limit: The most rows to return, MAXERROR of that COPY.
+            sleep: Waits so many seconds between attempts.
 
         Raises:
-            SkippedRowsUnknownError: the view never had as many.
+            SkippedRowsUnknownError: the view still lists fewer rows.
         """
-        told = SKIPPED.findall("".join(self.connection.notices[-NOTICES:]))
-        expected = int(told[-1]) if told else 1
+        reported = SKIPPED.findall("".join(self.connection.notices[-LAST_NOTICES:]))
+        expected = int(reported[-1]) if reported else 1
         rows: list[RejectedRow] = []
         for attempt in range(1, ATTEMPTS + 1):
             rows = self.rejected_rows(limit)
             if len(rows) >= expected:
                 return rows
             if attempt < ATTEMPTS:
-                sleep(FIRST_WAIT_SECONDS * 2**attempt * random.uniform(0.5, 1))  # noqa: S311
+                sleep(backoff_seconds(attempt, FIRST_WAIT_SECONDS))
         raise SkippedRowsUnknownError(
             f"COPY skipped {expected} rows, but sys_load_error_detail lists {len(rows)}."
         )
 
     def rejected_rows(self, limit: int) -> list[RejectedRow]:
-        """Return the first rows, at most `limit`, that this session's last COPY with some left."""
+        """Return the rows, at most `limit`, of this session's last COPY that rejected some."""
         with self.connection.cursor() as cursor:
             cursor.execute(LOAD_ERRORS, (limit,))
             return [RejectedRow(*row) for row in cursor.fetchall()]
 
     def unload(self, statement: "Composable") -> int:
-        """Run an UNLOAD and return the rows written, header lines apart."""
+        """Execute an UNLOAD and return the number of rows written, without header lines."""
         self.execute(statement)
         return int(self.scalar("SELECT pg_last_unload_count()"))
 
 
-def _dates_as_text(cursor: "cursor") -> None:
+def _read_dates_as_text(cursor: "cursor") -> None:
     """Make a cursor return dates and times as the server writes them.
 
-    The server knows years that Python's datetime cannot hold, such as 20260 and those BC;
+    The server supports years that Python's datetime does not, such as 20260 and years BC;
     psycopg2 raises ValueError for them.
     """
     from psycopg2.extensions import new_type, register_type
 
-    date_and_time = (1082, 1114, 1184)  # PostgreSQL's and Redshift's type numbers
-    as_text = new_type(date_and_time, "DATES_AS_TEXT", lambda value, _: value)
-    register_type(as_text, cursor)
+    register_type(new_type(DATE_TYPES, "DATES_AS_TEXT", lambda value, _: value), cursor)

@@ -1,17 +1,17 @@
-"""The SQL that any table needs, as psycopg2.sql compositions: no connection, no I/O."""
+"""The SQL that every table needs, as psycopg2.sql compositions. Pure.
+
+Queries of one stage are in its folder: `orders.sql`, `output.sql`. The SQL that changes tables is
+in `schema_sql`.
+"""
 
 from collections.abc import Iterable, Sequence
 
 from psycopg2.extensions import connection, cursor
 from psycopg2.sql import SQL, Composable, Composed, Identifier, Literal, Placeholder
 
-from aws_orders.contract import (
-    Column,
-    Table,
-    varchar,
-)
+from aws_orders.contract import Column, Table, varchar
 
-# A column of a delivery that the contract does not know; nothing is read from it.
+# The type of a delivery's column that is not in the contract; it is loaded, but not used.
 UNKNOWN = varchar(65535)
 # Share of the DynamoDB table's provisioned throughput that COPY may use; required:
 # https://docs.aws.amazon.com/redshift/latest/dg/copy-parameters-data-source-dynamodb.html
@@ -24,10 +24,10 @@ def names(columns: Iterable[str]) -> Composed:
 
 
 def create_table(schema: str, table: Table) -> Composed:
-    """CREATE TABLE where it is missing.
+    """CREATE TABLE if it does not exist.
 
-    Distribution, sort keys and encodings are left to Redshift (AUTO is its default). No primary
-    key: Redshift does not enforce one, and plans wrongly by a false one.
+    Redshift chooses distribution, sort keys and encodings (AUTO is its default). There is no
+    primary key: Redshift does not enforce it, and a violated key leads to wrong query results.
     https://docs.aws.amazon.com/redshift/latest/dg/t_Defining_constraints.html
     """
     return SQL("CREATE TABLE IF NOT EXISTS {} (\n    {}\n)").format(
@@ -36,13 +36,13 @@ def create_table(schema: str, table: Table) -> Composed:
 
 
 def create_stage(stage: str, table: Table, columns: Sequence[str]) -> Composed:
-    """CREATE a temporary table with `columns` in a file's own order, to COPY that file into."""
+    """CREATE a temporary table with `columns` in the order of the file that COPY loads into it."""
     known = [table.column(name) or Column(name, UNKNOWN, "") for name in columns]
     return SQL("CREATE TEMP TABLE {} (\n    {}\n)").format(Identifier(stage), _definitions(known))
 
 
 def drop_stage(stage: str) -> Composed:
-    """DROP a temporary table where it exists."""
+    """DROP a temporary table if it exists."""
     return SQL("DROP TABLE IF EXISTS {}").format(Identifier(stage))
 
 
@@ -66,13 +66,13 @@ def copy_deliveries(
     gzip: bool = False,
     max_errors: int = 0,
 ) -> Composed:
-    """COPY the CSV files that a manifest lists into `stage`, whose columns are the files' own.
+    """COPY the CSV files that a manifest lists into `stage`, which has the files' columns.
 
-    With `max_errors` above 0 it skips rows that it cannot load, up to that many, with only a
-    notice: look up what was skipped.
+    With `max_errors` above 0, COPY skips up to so many rows that it rejects, and reports them
+    only in a notice: read `Session.skipped_rows` afterwards.
 
-    ROUNDEC, because COPY truncates surplus decimals otherwise; EMPTYASNULL, so that "" is as
-    absent as nothing; COMPUPDATE and STATUPDATE OFF, because the stage lives for a moment.
+    ROUNDEC, because COPY otherwise truncates surplus decimals; EMPTYASNULL, so that "" is NULL
+    like a missing value; COMPUPDATE and STATUPDATE OFF, because the stage is temporary.
     https://docs.aws.amazon.com/redshift/latest/dg/copy-parameters-data-conversion.html
     """
     return SQL(
@@ -95,7 +95,7 @@ def copy_deliveries(
 def copy_dynamodb(
     stage: str, columns: Sequence[str], dynamodb_table: str, iam_role: str, region: str
 ) -> Composed:
-    """COPY a DynamoDB table's items into `stage`; attributes are matched to columns by name."""
+    """COPY a DynamoDB table's items into `stage`; COPY matches attributes to columns by name."""
     return SQL(
         "COPY {} ({})\nFROM {}\n{}{}\nREADRATIO {} EMPTYASNULL COMPUPDATE OFF STATUPDATE OFF"
     ).format(
@@ -120,14 +120,14 @@ def _region(region: str) -> Composable:
 def lock(schema: str, table: Table) -> Composed:
     """LOCK a table.
 
-    It must be the transaction's first statement: with a snapshot (of the first SELECT or change)
-    that is older than the lock, two refreshes both insert.
+    This must be the first statement of the transaction. The first SELECT or change takes the
+    snapshot; if it is older than the lock, two concurrent loads both insert.
     """
     return SQL("LOCK TABLE {}").format(Identifier(schema, table.name))
 
 
 def delete_all(schema: str, table: Table) -> Composed:
-    """DELETE every row; not TRUNCATE, which would commit the transaction it stands in."""
+    """DELETE every row. TRUNCATE would commit the transaction."""
     return SQL("DELETE FROM {}").format(Identifier(schema, table.name))
 
 
@@ -140,7 +140,7 @@ def insert_from_stage(schema: str, table: Table, stage: str) -> Composed:
 
 
 def insert_rows(schema: str, table: Table, rows: int) -> Composed:
-    """INSERT `rows` rows; the argument is their values in the contract's order."""
+    """INSERT so many rows; the arguments are their values in the contract's order."""
     row = SQL("({})").format(SQL(", ").join([Placeholder()] * len(table.columns)))
     return SQL("INSERT INTO {} ({})\nVALUES {}").format(
         Identifier(schema, table.name),
@@ -150,19 +150,19 @@ def insert_rows(schema: str, table: Table, rows: int) -> Composed:
 
 
 def count_rows(schema: str, table: Table) -> Composed:
-    """SELECT a table's number of rows."""
+    """SELECT the number of rows of a table."""
     return SQL("SELECT count(*) FROM {}").format(Identifier(schema, table.name))
 
 
 def sum_of(stage: str, column: str) -> Composed:
-    """SELECT a temporary table's number of rows, and the sum of one of its columns."""
+    """SELECT the number of rows of a temporary table and the sum of one of its columns."""
     return SQL("SELECT count(*), coalesce(sum({}), 0)\nFROM {}").format(
         Identifier(column), Identifier(stage)
     )
 
 
 def sample(schema: str, table: Table) -> Composed:
-    """SELECT the contract's columns, in no order: a LIMIT is added."""
+    """SELECT the contract's columns in any order; the caller adds a LIMIT."""
     return SQL("SELECT {}\nFROM {}").format(names(table.names), Identifier(schema, table.name))
 
 
@@ -171,7 +171,7 @@ def unload(
 ) -> Composed:
     """UNLOAD a query's rows to CSV parts under `uri`, in the query's order, with a manifest.
 
-    PARALLEL OFF keeps the order; parts are cut at 6.2 GB. `context` quotes the query.
+    PARALLEL OFF keeps the order; a part has at most 6.2 GB. `context` quotes the query.
     https://docs.aws.amazon.com/redshift/latest/dg/r_UNLOAD.html
     """
     return SQL(
