@@ -138,7 +138,7 @@ def test_a_blocking_check_that_fails_stops_publication_and_says_so(platform: Pla
     assert not result.success
     said = platform.failure(result)
     assert "Blocked by every_record_is_accounted_for" in said
-    assert "output/detailed_orders.csv is as it was" in said
+    assert "output/detailed_orders.csv is unchanged" in said
     assert "The table has 7 orders, the ledger 6" in said
     assert not result.asset_materializations_for_node("detailed_orders_csv")
     assert platform.detailed == before
@@ -245,10 +245,10 @@ def test_columns_that_appear_or_vanish_between_two_loads_are_told(platform: Plat
     assert platform.checks("refresh_orders")[drift].passed
     lines = ORDERS_CSV.splitlines()
     platform.deliver("2.csv", "\n".join([f"{lines[0]},coupon", f"{lines[1]},X"]))
-    assert "Appeared: coupon; vanished: none" in told(platform.checks("refresh_orders")[drift])
+    assert "Added: coupon; removed: none" in told(platform.checks("refresh_orders")[drift])
     assert platform.checks("refresh_orders")[drift].passed, "nothing was loaded since"
     platform.deliver("3.csv", ORDERS_CSV)
-    assert "Appeared: none; vanished: coupon" in told(platform.checks("refresh_orders")[drift])
+    assert "Added: none; removed: coupon" in told(platform.checks("refresh_orders")[drift])
 
 
 def test_a_column_that_appears_in_the_products_feed_is_told(platform: Platform) -> None:
@@ -261,4 +261,4 @@ def test_a_column_that_appears_in_the_products_feed_is_told(platform: Platform) 
         .replace("Home,\n", "Home,,\n"),
     )
     found = platform.checks("refresh_products")["columns_are_unchanged"]
-    assert "Appeared: colour" in told(found)
+    assert "Added: colour" in told(found)
