@@ -1,4 +1,4 @@
-"""Settings: the platform's environment variables, and the keys of its files on S3.
+"""Settings: the platform's environment variables.
 
 Each variable is declared here once, with its kind of value, default and meaning. `definitions`
 validates all of them and builds the resources from them; no other module reads the environment,
@@ -14,24 +14,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
-from pydantic import Field
 
 from aws_orders.errors import DataError
-
-RAW_PRODUCTS_KEY = "raw/products.csv"
-ORDERS_PREFIX = "input/orders/"
-# One fixed key: the feed's current content replaces the previous one, even if the URL changes.
-# Without an orders feed this key has no special meaning.
-ORDERS_FEED_KEY = ORDERS_PREFIX + "feed.csv"
-DETAILED_ORDERS_KEY = "output/detailed_orders.csv"
-UNMATCHED_ORDERS_KEY = "output/unmatched_orders.csv"
-QUARANTINE_PREFIX = "quarantine/"
-RUNS_PREFIX = "_runs/"
-
-
-def quarantine_key(load_id: int) -> str:
-    """Return the key of the file that holds the rejected rows of a load."""
-    return f"{QUARANTINE_PREFIX}{load_id}.csv"
 
 
 @dataclass(frozen=True)
@@ -61,7 +45,14 @@ def number(lowest: float, highest: float, parse: type[int] | type[float] = float
     return Kind(f"a {whole}number from {lowest:g} to {highest:g}", read)
 
 
+def _prefix(text: str) -> str:
+    if text.startswith("/"):
+        raise ValueError(text)
+    return text
+
+
 TEXT = Kind("any text", str)
+PREFIX = Kind("a prefix that does not start with `/`", _prefix)
 SWITCH = Kind("true or false", lambda text: bool(("false", "true").index(text)))
 
 
@@ -103,6 +94,11 @@ class Variable:
 # Variables by the field of `Settings` that they set.
 PLATFORM = {
     "bucket": Variable("AWS_ORDERS_BUCKET", "S3 bucket of all files.", required=True),
+    "prefix": Variable(
+        "AWS_ORDERS_PREFIX",
+        "Prefix of all keys, such as `shop/`, if the bucket has other contents, too.",
+        kind=PREFIX,
+    ),
     "products_feed": Variable(
         "AWS_ORDERS_PRODUCTS_FEED",
         "URL of the products file: `http(s)://`, `s3://` or a path.",
@@ -110,7 +106,7 @@ PLATFORM = {
     ),
     "orders_feed": Variable(
         "AWS_ORDERS_ORDERS_FEED",
-        f"URL of an orders file. Not set: only files that others write under `{ORDERS_PREFIX}`.",
+        "URL of an orders file. Not set: only files that others write under `input/orders/`.",
     ),
     "products_table": Variable(
         "AWS_ORDERS_PRODUCTS_TABLE",
@@ -251,37 +247,6 @@ def is_set(name: str) -> bool:
 def environment() -> Mapping[str, str]:
     """Return the whole environment: alerts mask the secrets in it."""
     return os.environ
-
-
-def _field(name: str) -> Any:
-    """Return a field of `Settings` with the meaning and default of its variable."""
-    variable = PLATFORM[name]
-    default = ... if variable.required else variable.kind.read(variable.default)
-    return Field(default=default, description=variable.meaning)
-
-
-class Settings(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """Names, feeds and choices of one installation; `PLATFORM` describes each field."""
-
-    bucket: str = _field("bucket")
-    products_feed: str = _field("products_feed")
-    orders_feed: str = _field("orders_feed")
-    products_table: str = _field("products_table")
-    orders_queue: str = _field("orders_queue")
-    watch_products_table: bool = _field("watch_products_table")
-    alerts_topic: str = _field("alerts_topic")
-    ui_url: str = _field("ui_url")
-    on_bad_rows: str = _field("on_bad_rows")
-    max_bad_share: float = _field("max_bad_share")
-
-    @property
-    def reserved_key(self) -> str:
-        """The key under the prefix that only the platform writes; empty without an orders feed."""
-        return ORDERS_FEED_KEY if self.orders_feed else ""
-
-    def uri(self, key: str) -> str:
-        """Return the s3:// URI of `key` in the platform's bucket."""
-        return f"s3://{self.bucket}/{key}"
 
 
 def markdown() -> str:

@@ -18,6 +18,7 @@ from aws_orders.orders import assets as orders
 from aws_orders.output import assets as output
 from aws_orders.output.checks import CHECKS
 from aws_orders.products import assets as products
+from aws_orders.resources import settings
 from aws_orders.resources.dynamodb import DynamoDBResource
 from aws_orders.resources.redshift.resource import RedshiftResource
 from aws_orders.resources.s3 import SharedS3Resource
@@ -79,7 +80,7 @@ def build_defs(resource_overrides: Mapping[str, Any] | None = None) -> dg.Defini
     """
     config.check_environment()
     resources = {
-        "settings": config.Settings(**config.for_runs(config.PLATFORM)),
+        "settings": settings.Settings(**config.for_runs(config.PLATFORM)),
         "s3": SharedS3Resource(),
         "dynamodb": DynamoDBResource(),
         "redshift": RedshiftResource(**config.for_runs(config.WAREHOUSE)),

@@ -14,11 +14,11 @@ import dagster as dg
 import pytest
 from psycopg2.sql import SQL, Identifier
 
-from aws_orders.config import DETAILED_ORDERS_KEY, UNMATCHED_ORDERS_KEY, Settings
 from aws_orders.definitions import build_defs
 from aws_orders.output.checks import ORDER_CHECKS, PRODUCT_CHECKS
 from aws_orders.resources.dynamodb import DynamoDBResource
 from aws_orders.resources.redshift.resource import RedshiftResource
+from aws_orders.resources.settings import DETAILED_ORDERS_KEY, UNMATCHED_ORDERS_KEY, Settings
 from aws_orders_tests.searches import register_profiles
 from laptop_aws import stack as local_stack
 
@@ -170,7 +170,9 @@ class Platform:
     def deliver(self, name: str, text: str | bytes) -> None:
         """Write an orders file under the prefix, as other systems do."""
         body = text.encode() if isinstance(text, str) else text
-        self.s3.put_object(Bucket=self.bucket, Key=f"input/orders/{name}", Body=body)
+        self.s3.put_object(
+            Bucket=self.bucket, Key=f"{self.settings.orders_prefix}{name}", Body=body
+        )
 
     def feed(self, name: str, text: str | bytes) -> None:
         """Replace the content of the feed `name` ("products" or "orders")."""
@@ -187,7 +189,9 @@ class Platform:
         self.change_settings(**{name: url for name, url in feeds.items() if url is not None})
 
     def read(self, key: str) -> str:
-        body: bytes = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        body: bytes = self.s3.get_object(Bucket=self.bucket, Key=self.settings.key(key))[
+            "Body"
+        ].read()
         return body.decode()
 
     @property

@@ -14,6 +14,7 @@ from aws_orders.definitions import build_defs
 from aws_orders.errors import DataError
 from aws_orders.orders.assets import OrdersConfig
 from aws_orders.resources.redshift.resource import RedshiftResource
+from aws_orders.resources.settings import Settings
 
 PROJECT = Path(__file__).parent.parent
 CHOICES = {
@@ -143,8 +144,14 @@ def test_a_runs_config_overrides_the_environment(
     environment: dict[str, object], run: dict[str, object], share: float
 ) -> None:
     names: dict[str, object] = {"bucket": "b", "products_feed": "p"}
-    settings = config.Settings.model_validate(names | environment)
+    settings = Settings.model_validate(names | environment)
     assert OrdersConfig.model_validate(run).allowed_share(settings) == share
+
+
+def test_a_prefix_that_starts_with_a_slash_stops_loading(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ORDERS_PREFIX", "/shop/")
+    with pytest.raises(DataError, match="AWS_ORDERS_PREFIX: a prefix that does not start with"):
+        check_environment()
 
 
 @pytest.mark.parametrize("value", ["", "Fail", "no", "fail\n"])

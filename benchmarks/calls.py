@@ -17,10 +17,10 @@ from typing import Any
 from dagster_aws.s3 import S3Resource
 
 from aws_orders.automation.arrivals import listing_digest
-from aws_orders.config import ORDERS_PREFIX, Settings
 from aws_orders.orders.feed import receive_orders
 from aws_orders.products.sync import sync_products
 from aws_orders.resources.dynamodb import DynamoDBResource
+from aws_orders.resources.settings import ORDERS_PREFIX, Settings
 
 
 def main() -> None:

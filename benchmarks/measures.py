@@ -13,8 +13,8 @@ from typing import Any
 import boto3
 from psycopg2.sql import SQL
 
-from aws_orders.config import ORDERS_PREFIX, RAW_PRODUCTS_KEY
 from aws_orders.orders.load import load_orders
+from aws_orders.resources.settings import ORDERS_PREFIX, RAW_PRODUCTS_KEY
 from benchmarks import stage
 from benchmarks.figures import Figure
 

@@ -17,8 +17,8 @@ from typing import Any
 from unittest.mock import patch
 
 from aws_orders.cli import laptop
-from aws_orders.config import Settings
 from aws_orders.resources.redshift.resource import RedshiftResource
+from aws_orders.resources.settings import Settings
 from laptop_aws.stack import CONFLICTING, running, wait_ready
 
 PYTHON = sys.executable

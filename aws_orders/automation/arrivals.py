@@ -6,9 +6,9 @@ Which deliveries a run loads is decided by the ledger (see `orders.load_plan`).
 import hashlib
 from typing import TYPE_CHECKING
 
-from aws_orders.config import ORDERS_PREFIX, Settings
 from aws_orders.orders.deliveries import is_delivery
 from aws_orders.resources.s3 import list_objects
+from aws_orders.resources.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -24,8 +24,8 @@ def listing_digest(s3: "S3Client", settings: Settings) -> str:
     platform uploads it, and would start a run after each run.
     """
     digest = hashlib.sha256()
-    for stored in list_objects(s3, settings.bucket, ORDERS_PREFIX):
-        if is_delivery(stored) and stored.key != settings.reserved_key:
+    for stored in list_objects(s3, settings.bucket, settings.orders_prefix):
+        if is_delivery(stored, settings.orders_prefix) and stored.key != settings.reserved_key:
             # botocore returns UTC; formatting the time zone would cost more than all the rest.
             modified = stored.modified.replace(tzinfo=None)
             line = f"{stored.key}\0{stored.etag}\0{stored.size}\0{modified}\n"

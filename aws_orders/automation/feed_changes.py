@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ValidationError
 
-from aws_orders.config import RAW_PRODUCTS_KEY, Settings
 from aws_orders.resources.feeds import Version, feed_digest, feed_version
 from aws_orders.resources.s3 import find_object
+from aws_orders.resources.settings import RAW_PRODUCTS_KEY, Settings
 from aws_orders.resources.stored_feeds import DIGEST, HINT, VERSION
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def check_products_feed(
     """
     cursor = _read_cursor(cursor_text)
     version = feed_version(settings.products_feed, s3)
-    head = find_object(s3, settings.bucket, RAW_PRODUCTS_KEY)
+    head = find_object(s3, settings.bucket, settings.key(RAW_PRODUCTS_KEY))
     stored = head["Metadata"] if head else {}
     since = str(head["LastModified"]) if head else ""
     if _is_stored(version, stored):

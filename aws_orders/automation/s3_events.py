@@ -20,7 +20,7 @@ from pydantic import BaseModel, ValidationError
 
 from aws_orders.automation.arrivals import EMPTY_DIGEST, listing_digest
 from aws_orders.automation.event_messages import Arrival, parse
-from aws_orders.config import Settings
+from aws_orders.resources.settings import DEAD_LETTERS_PREFIX, Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -34,7 +34,7 @@ RECEIVE_CALLS, MESSAGES_PER_CALL = 10, 10
 VISIBILITY_SECONDS = 300
 # With 0, SQS queries only some of its servers, and may return nothing from a queue with messages.
 WAIT_SECONDS = 1
-DEAD_LETTERS_PREFIX, BODY_SHOWN = "dead-letter/orders_queued/", 200
+BODY_SHOWN = 200
 
 
 class DailyListing(BaseModel, frozen=True):
@@ -147,7 +147,9 @@ def _receive_arrivals(
     arrivals: set[Arrival] = set()
     with_arrivals, without_arrivals = list[str](), list[str]()
     for message in _receive(sqs, queue_url):
-        parsed = parse(message["Body"], settings.bucket, settings.reserved_key)
+        parsed = parse(
+            message["Body"], settings.bucket, settings.reserved_key, settings.orders_prefix
+        )
         if parsed is None:
             log_warning(_store_dead_letter(s3, settings, queue_url, message))
         arrivals.update(parsed or ())
@@ -182,7 +184,7 @@ def _store_dead_letter(
     s3: "S3Client", settings: Settings, queue_url: str, message: "Message"
 ) -> str:
     """Store a message that is not an event of S3; return a warning that names the object."""
-    key, body = f"{DEAD_LETTERS_PREFIX}{message['MessageId']}.json", message["Body"]
+    key, body = settings.key(f"{DEAD_LETTERS_PREFIX}{message['MessageId']}.json"), message["Body"]
     copy = json.dumps({"queue": queue_url, "body": body}).encode()
     s3.put_object(Bucket=settings.bucket, Key=key, Body=copy, ContentType="application/json")
     return (

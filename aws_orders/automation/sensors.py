@@ -16,10 +16,11 @@ from dagster_aws.s3 import S3Resource
 from aws_orders.alerts import message, outcomes, policy, redaction
 from aws_orders.automation import arrivals, feed_changes, s3_events
 from aws_orders.automation.jobs import refresh_orders, refresh_products
-from aws_orders.config import Settings, environment
+from aws_orders.config import environment
 from aws_orders.products.sync import table_digest
 from aws_orders.resources.aws_errors import explaining, record_resources
 from aws_orders.resources.dynamodb import DynamoDBResource
+from aws_orders.resources.settings import Settings
 from aws_orders.resources.sns import publish
 
 # With this interval, a burst of files starts one run.

@@ -18,9 +18,9 @@ from aws_orders.doctor.live import live_test
 from aws_orders.doctor.warehouse import role, warehouse
 
 if TYPE_CHECKING:
-    from aws_orders.config import Settings
     from aws_orders.resources.dynamodb import DynamoDBResource
     from aws_orders.resources.redshift.resource import RedshiftResource
+    from aws_orders.resources.settings import Settings
 
 
 def examine(live: bool) -> Iterator[Diagnosis]:
@@ -39,7 +39,7 @@ def examine(live: bool) -> Iterator[Diagnosis]:
     caller = aws.caller_identity()
     s3 = _prepared(resources["s3"]).get_client()
     copy_region = redshift.data_region or redshift.region_name or caller.region
-    yield from map(diagnose, aws.bucket(s3, settings.bucket, copy_region))
+    yield from map(diagnose, aws.bucket(s3, settings, copy_region))
     yield from map(diagnose, aws.feeds(s3, settings))
     yield from map(diagnose, aws.table(dynamodb, settings.products_table, caller, copy_region))
     if settings.orders_queue:

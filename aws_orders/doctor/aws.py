@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.exceptions import ClientError
 
-from aws_orders.config import (
+from aws_orders.contract import PRODUCTS
+from aws_orders.doctor.checks import Check, Problem, Status
+from aws_orders.resources.aws_errors import record_resources
+from aws_orders.resources.dynamodb import DynamoDBResource, check_key
+from aws_orders.resources.feeds import open_feed
+from aws_orders.resources.s3 import find_object
+from aws_orders.resources.settings import (
     DETAILED_ORDERS_KEY,
     ORDERS_FEED_KEY,
     ORDERS_PREFIX,
@@ -21,12 +27,6 @@ from aws_orders.config import (
     RUNS_PREFIX,
     Settings,
 )
-from aws_orders.contract import PRODUCTS
-from aws_orders.doctor.checks import Check, Problem, Status
-from aws_orders.resources.aws_errors import record_resources
-from aws_orders.resources.dynamodb import DynamoDBResource, check_key
-from aws_orders.resources.feeds import open_feed
-from aws_orders.resources.s3 import find_object
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -59,15 +59,17 @@ def caller_identity() -> Caller:
         return Caller(found["Arn"], found["Account"], sts.meta.region_name)
 
 
-def bucket(s3: "S3Client", name: str, copy_region: str) -> Iterator[Check]:
+def bucket(s3: "S3Client", settings: Settings, copy_region: str) -> Iterator[Check]:
     """Check that the bucket exists, is readable, and has the recommended settings.
 
     Args:
         s3: The platform's client.
-        name: The bucket.
+        settings: The bucket, and the prefix of its keys.
         copy_region: The region in which COPY and UNLOAD access it.
     """
+    name = settings.bucket
     arn = f"arn:aws:s3:::{name}"
+    prefixes, keys = list(map(settings.key, PREFIXES)), map(settings.key, KEYS)
 
     def exists() -> str | Problem:
         region = s3.head_bucket(Bucket=name).get("BucketRegion", "")
@@ -80,13 +82,13 @@ def bucket(s3: "S3Client", name: str, copy_region: str) -> Iterator[Check]:
         return f"exists, in {region}" if region else "exists"
 
     def list_prefixes() -> str:
-        for prefix in PREFIXES:
+        for prefix in prefixes:
             s3.list_objects_v2(Bucket=name, Prefix=prefix, MaxKeys=1)
-        return "allowed under " + ", ".join(PREFIXES)
+        return "allowed under " + ", ".join(prefixes)
 
     def read() -> str:
         # With the permission to list, S3 returns 404 for a missing key, and otherwise 403.
-        existing = [key for key in KEYS if find_object(s3, name, key)]
+        existing = [key for key in keys if find_object(s3, name, key)]
         return "allowed; existing files: " + (", ".join(existing) or "none")
 
     missing = "Create the bucket, or correct AWS_ORDERS_BUCKET."

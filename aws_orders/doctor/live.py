@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from psycopg2.sql import SQL, Identifier
 
-from aws_orders.config import RUNS_PREFIX, Settings
 from aws_orders.contract import COUNT, ID, LOAD_ID, MONEY, ORDERS, PRODUCTS, TIME, Column
 from aws_orders.doctor.checks import Check, Diagnosis, Problem, Status, diagnose
 from aws_orders.orders import sql
@@ -25,6 +24,7 @@ from aws_orders.resources.redshift import statements
 from aws_orders.resources.redshift.resource import RedshiftResource
 from aws_orders.resources.redshift.session import Session
 from aws_orders.resources.s3 import delete_prefix, join_objects, list_objects
+from aws_orders.resources.settings import RUNS_PREFIX, Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -84,7 +84,7 @@ class _LiveTest:
     ) -> None:
         self.settings, self.s3, self.dynamodb, self.redshift = settings, s3, dynamodb, redshift
         name = f"doctor_{uuid.uuid4().hex[:12]}"
-        self.prefix = f"{RUNS_PREFIX}{name}/"
+        self.prefix = settings.key(f"{RUNS_PREFIX}{name}/")
         self.table = dataclasses.replace(ORDERS, name=name)
         self.opened = ExitStack()
 
@@ -94,7 +94,8 @@ class _LiveTest:
         role = self.redshift.iam_role
         attach = f"Attach the role ({role}) to the warehouse and allow it "
         reading = f"s3:GetObject and s3:ListBucket on {self.settings.bucket}."
-        writing = f"s3:PutObject on arn:aws:s3:::{self.settings.bucket}/{RUNS_PREFIX}*."
+        runs = self.settings.key(RUNS_PREFIX)
+        writing = f"s3:PutObject on arn:aws:s3:::{self.settings.bucket}/{runs}*."
         scanning = f"dynamodb:Scan and DescribeTable on {self.settings.products_table}."
         grants = "Grant the privileges that are reported above as missing."
         yield Check("live: writing to S3", self._write, "s3:PutObject", arn)

@@ -9,7 +9,6 @@ import dagster as dg
 from dagster_aws.s3 import S3Resource
 from pydantic import Field
 
-from aws_orders.config import ORDERS_PREFIX, RUNS_PREFIX, Settings, quarantine_key
 from aws_orders.contract import ORDERS
 from aws_orders.orders.deliveries import DeliverySummary
 from aws_orders.orders.feed import receive_orders
@@ -27,6 +26,7 @@ from aws_orders.reporting.previews import (
 from aws_orders.reporting.steps import timed_step
 from aws_orders.resources.redshift.resource import RedshiftResource
 from aws_orders.resources.s3 import delete_prefix, list_objects
+from aws_orders.resources.settings import RUNS_PREFIX, Settings
 
 DELIVERIES_SHOWN = 20
 ORDERS_COLUMNS = columns_check("redshift_orders")
@@ -53,9 +53,11 @@ def s3_orders(
         client = s3.get_client()
         intake = None
         if settings.orders_feed:
-            intake = receive_orders(client, settings, run_prefix(context), force=config.force)
+            intake = receive_orders(
+                client, settings, run_prefix(context, settings), force=config.force
+            )
         summary = DeliverySummary()
-        for stored in list_objects(client, settings.bucket, ORDERS_PREFIX):
+        for stored in list_objects(client, settings.bucket, settings.orders_prefix):
             summary.add(stored)
         # The number of rows is known only for the feed; the load counts those of deliveries.
         rows = intake.rows if intake and summary.count == 1 else None
@@ -68,7 +70,7 @@ def s3_orders(
             metadata=watch.metadata(
                 rows,
                 {
-                    "dagster/uri": settings.uri(ORDERS_PREFIX),
+                    "dagster/uri": settings.uri(settings.orders_prefix),
                     "bytes": summary.bytes,
                     "deliveries": summary.count,
                     "newest": str(summary.newest),
@@ -133,7 +135,7 @@ def redshift_orders(
     replaces its rows; a file that was deleted from S3 keeps them.
     """
     with timed_step() as watch:
-        client, prefix = s3.get_client(), run_prefix(context)
+        client, prefix = s3.get_client(), run_prefix(context, settings)
         load = load_orders(
             redshift,
             client,
@@ -175,11 +177,12 @@ def _load_metadata(load: OrdersLoad, settings: Settings) -> dict[str, Any]:
         "unknown_columns": dg.MetadataValue.json(load.unknown_columns),
         "rows_quarantined": sum(len(each.rejected) for each in quarantined),
         "quarantine_files": dg.MetadataValue.json(
-            [settings.uri(quarantine_key(each.id)) for each in quarantined]
+            [settings.uri(settings.quarantine_key(each.id)) for each in quarantined]
         ),
     }
 
 
-def run_prefix(context: dg.AssetExecutionContext) -> str:
+def run_prefix(context: dg.AssetExecutionContext, settings: Settings) -> str:
     """Return the prefix of the keys that only this attempt at this step uses."""
-    return f"{RUNS_PREFIX}{context.run.run_id}/{context.asset_key.path[-1]}/{context.retry_number}/"
+    step = f"{context.run.run_id}/{context.asset_key.path[-1]}/{context.retry_number}/"
+    return settings.key(f"{RUNS_PREFIX}{step}")

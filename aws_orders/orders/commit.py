@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from aws_orders.config import Settings
 from aws_orders.contract import ORDERS, ORDERS_LOADS, ORDERS_REJECTED, ORDERS_TABLES, Table
 from aws_orders.orders import sql
 from aws_orders.orders.ledger import PlanOutdatedError, slices
@@ -17,6 +16,7 @@ from aws_orders.orders.rejected_rows import delete_quarantines
 from aws_orders.orders.staged_load import StagedLoad, stage_name
 from aws_orders.resources.redshift import statements
 from aws_orders.resources.redshift.session import Session
+from aws_orders.resources.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

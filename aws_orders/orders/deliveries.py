@@ -14,15 +14,16 @@ from datetime import datetime
 from aws_orders.resources.objects import StoredObject
 
 
-def is_delivery(stored: StoredObject) -> bool:
-    """Return whether an object under the prefix is a delivery: a CSV file that is not empty.
+def is_delivery(stored: StoredObject, prefix: str = "") -> bool:
+    """Return whether an object under `prefix` is a delivery: a CSV file that is not empty.
 
     It may be gzipped. Names of files and folders that start with `_` or `.` are temporary files
     of Hadoop and Spark, which rename them when they commit. Like those and Athena, the platform
     does not read them:
     https://docs.aws.amazon.com/athena/latest/ug/tables-location-format.html
     """
-    hidden = "/_" in stored.key or "/." in stored.key
+    name = "/" + stored.key.removeprefix(prefix)
+    hidden = "/_" in name or "/." in name
     return stored.size > 0 and not hidden and stored.key.endswith((".csv", ".csv.gz"))
 
 

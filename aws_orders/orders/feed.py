@@ -7,12 +7,12 @@ copy, and `load` for loading it.
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, cast
 
-from aws_orders.config import ORDERS_FEED_KEY, ORDERS_PREFIX, Settings
 from aws_orders.contract import ORDERS
 from aws_orders.errors import DataError
 from aws_orders.resources.feeds import Feed, open_feed
 from aws_orders.resources.locations import without_secrets
 from aws_orders.resources.s3 import delete_objects, find_object, join_objects, list_objects, upload
+from aws_orders.resources.settings import ORDERS_FEED_KEY, Settings
 from aws_orders.resources.stored_feeds import (
     CHUNK_BYTES,
     DIGEST,
@@ -98,7 +98,7 @@ def _replace_orders(
         _stored_metadata(s3, settings)  # checks that nothing else wrote there meanwhile
         metadata = feed_metadata(feed.version, hashed.digest, rows)
         parts = list(list_objects(s3, settings.bucket, staged))
-        join_objects(s3, settings.bucket, parts, ORDERS_FEED_KEY, metadata=metadata)
+        join_objects(s3, settings.bucket, parts, settings.key(ORDERS_FEED_KEY), metadata=metadata)
     delete_objects(s3, settings.bucket, [staged])
     return OrdersIntake(rows, changed)
 
@@ -109,11 +109,11 @@ def _stored_metadata(s3: "S3Client", settings: Settings) -> dict[str, str]:
     Raises:
         DataError: the object there was not written by the platform.
     """
-    found = find_object(s3, settings.bucket, ORDERS_FEED_KEY)
+    found = find_object(s3, settings.bucket, settings.key(ORDERS_FEED_KEY))
     if found is None or ROWS in found["Metadata"]:
         return found["Metadata"] if found else {}
-    uri = settings.uri(ORDERS_FEED_KEY)
-    other = settings.uri(f"{ORDERS_PREFIX}delivered-feed.csv")
+    uri = settings.uri(settings.key(ORDERS_FEED_KEY))
+    other = settings.uri(f"{settings.orders_prefix}delivered-feed.csv")
     raise DataError(
         "The key is reserved for the orders feed, but holds another file.",
         where=uri,

@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aws_orders.config import Settings
 from aws_orders.contract import ORDERS, ORDERS_TABLES
 from aws_orders.orders.commit import commit_loads, delete_outdated_quarantines
 from aws_orders.orders.delivery_columns import file_columns, unknown_columns
@@ -22,6 +21,7 @@ from aws_orders.resources.redshift import statements
 from aws_orders.resources.redshift.resource import RedshiftResource
 from aws_orders.resources.redshift.schema_evolution import evolve
 from aws_orders.resources.redshift.session import Session
+from aws_orders.resources.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

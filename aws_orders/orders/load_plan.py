@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from aws_orders.config import ORDERS_FEED_KEY, ORDERS_PREFIX, Settings
 from aws_orders.errors import DataError
 from aws_orders.orders import sql
 from aws_orders.orders.deliveries import is_delivery
@@ -17,6 +16,7 @@ from aws_orders.orders.ledger import Changes, Entry, PlanOutdatedError, compare,
 from aws_orders.resources.objects import StoredObject
 from aws_orders.resources.redshift.session import Session
 from aws_orders.resources.s3 import list_objects
+from aws_orders.resources.settings import ORDERS_FEED_KEY, Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -32,12 +32,14 @@ class LoadPlan:
         newest: Id and time of the newest load in the ledger that the plan is based on.
         changes: How the listing differs from the ledger.
         reloads: Unchanged deliveries of the loads to replace.
+        feed_key: Key at which the platform stores the orders feed.
         full_refresh: Whether all loads are replaced.
     """
 
     newest: tuple[int, datetime | None]
     changes: Changes
     reloads: list[StoredObject]
+    feed_key: str
     full_refresh: bool
 
     @property
@@ -47,8 +49,8 @@ class LoadPlan:
         Redelivered files and the feed are likely to be redelivered again. They get separate
         loads, so that replacing them reloads no other file.
         """
-        feed = [stored for stored in self.changes.new if stored.key == ORDERS_FEED_KEY]
-        others = [stored for stored in self.changes.new if stored.key != ORDERS_FEED_KEY]
+        feed = [stored for stored in self.changes.new if stored.key == self.feed_key]
+        others = [stored for stored in self.changes.new if stored.key != self.feed_key]
         groups = (feed, self.changes.redelivered, others + self.reloads)
         return [group for group in groups if group]
 
@@ -63,9 +65,11 @@ def plan_load(
     """
     ((load_id, loaded_at),) = session.rows(sql.newest_load(schema))
     newest = (int(load_id), loaded_at)
-    listing = filter(is_delivery, list_objects(s3, settings.bucket, ORDERS_PREFIX))
+    prefix, feed_key = settings.orders_prefix, settings.key(ORDERS_FEED_KEY)
+    objects = list_objects(s3, settings.bucket, prefix)
+    listing = (stored for stored in objects if is_delivery(stored, prefix))
     if full_refresh:
-        return LoadPlan(newest, Changes(new=list(listing)), [], full_refresh=True)
+        return LoadPlan(newest, Changes(new=list(listing)), [], feed_key, full_refresh=True)
     entries = (Entry(*row) for row in session.stream(sql.select_ledger(schema)))
     changes = compare(listing, entries)
     reloads: list[StoredObject] = []
@@ -76,7 +80,7 @@ def plan_load(
         if keys := lost(unchanged, {key: stored.etag for key, stored in present.items()}):
             raise _would_lose_rows(settings, changes.redelivered, keys)
         reloads = list(present.values())
-    return LoadPlan(newest, changes, reloads, full_refresh=False)
+    return LoadPlan(newest, changes, reloads, feed_key, full_refresh=False)
 
 
 def _present(s3: "S3Client", settings: Settings, keys: Sequence[str]) -> dict[str, StoredObject]:

@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from aws_orders.config import Settings
 from aws_orders.errors import DataError
 from aws_orders.orders.delivery_columns import FILES_SHOWN, file_columns
 from aws_orders.orders.delivery_files import read_chunks
 from aws_orders.orders.rejected_rows import CORRECT_ROWS
 from aws_orders.resources.objects import StoredObject
 from aws_orders.resources.redshift.session import REJECTED_SHOWN
+from aws_orders.resources.settings import Settings
 from aws_orders.rows.records import RecordCounter, count_records
 from aws_orders.rows.wording import counted
 

@@ -12,7 +12,6 @@ from dataclasses import replace
 from itertools import groupby
 from typing import IO, TYPE_CHECKING, cast
 
-from aws_orders.config import QUARANTINE_PREFIX, Settings, quarantine_key
 from aws_orders.contract import ORDERS
 from aws_orders.errors import DataError
 from aws_orders.orders.delivery_columns import file_columns, stage_columns
@@ -20,6 +19,7 @@ from aws_orders.orders.delivery_files import read_records
 from aws_orders.resources.redshift.errors import RejectedRow
 from aws_orders.resources.redshift.session import REJECTED_SHOWN
 from aws_orders.resources.s3 import delete_objects, list_objects, upload
+from aws_orders.resources.settings import QUARANTINE_PREFIX, Settings
 from aws_orders.rows.lookup import MAX_TEXT
 from aws_orders.rows.masking import masked
 
@@ -95,7 +95,7 @@ def write_quarantine(
             writer.writerow((*place, value, row.reason, raw))
         text.flush()
         spool.seek(0)
-        upload(s3, spool, settings.bucket, quarantine_key(load_id))
+        upload(s3, spool, settings.bucket, settings.quarantine_key(load_id))
 
 
 def delete_quarantines(
@@ -105,12 +105,12 @@ def delete_quarantines(
 
     Files of later loads stay: another run may be about to commit one.
     """
-    keep = set(map(quarantine_key, kept))
-    files = [stored.key for stored in list_objects(s3, settings.bucket, QUARANTINE_PREFIX)]
+    keep, prefix = set(map(settings.quarantine_key, kept)), settings.key(QUARANTINE_PREFIX)
+    files = [stored.key for stored in list_objects(s3, settings.bucket, prefix)]
     outdated = [
         key
         for key in files
-        if key not in keep and int(key.removeprefix(QUARANTINE_PREFIX).partition(".")[0]) <= newest
+        if key not in keep and int(key.removeprefix(prefix).partition(".")[0]) <= newest
     ]
     delete_objects(s3, settings.bucket, outdated)
 

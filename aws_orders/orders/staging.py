@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import psycopg2
 
-from aws_orders.config import Settings
 from aws_orders.contract import ORDERS
 from aws_orders.orders import deliveries
 from aws_orders.orders.deliveries import Shape
@@ -26,6 +25,7 @@ from aws_orders.resources.redshift import statements
 from aws_orders.resources.redshift.errors import LoadRejectedError, RejectedRow, is_transient
 from aws_orders.resources.redshift.resource import RedshiftResource
 from aws_orders.resources.redshift.session import REJECTED_SHOWN, Session
+from aws_orders.resources.settings import Settings
 from aws_orders.rows.wording import counted
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from typing import Any
 import dagster as dg
 from dagster_aws.s3 import S3Resource
 
-from aws_orders.config import DETAILED_ORDERS_KEY, UNMATCHED_ORDERS_KEY, Settings
 from aws_orders.contract import PUBLISHED
 from aws_orders.orders.assets import redshift_orders, run_prefix
 from aws_orders.output.publish import publish_orders
@@ -26,6 +25,7 @@ from aws_orders.reporting.lineage import column_lineage, column_sources
 from aws_orders.reporting.previews import markdown_metadata, object_preview
 from aws_orders.reporting.steps import Stopwatch, timed_step
 from aws_orders.resources.redshift.resource import RedshiftResource
+from aws_orders.resources.settings import DETAILED_ORDERS_KEY, UNMATCHED_ORDERS_KEY, Settings
 
 # All of them block: only a file that matches the warehouse replaces the published one.
 OUTPUT_CHECKS = [
@@ -57,7 +57,7 @@ def detailed_orders_csv(
     Orders whose product is unknown are in `output/unmatched_orders.csv`.
     """
     with timed_step() as watch:
-        client, prefix = s3.get_client(), run_prefix(context)
+        client, prefix = s3.get_client(), run_prefix(context, settings)
         unloaded, checked = unload_orders(redshift, client, settings, prefix)
         results = [
             check_result(spec, result.faults, result.description)
@@ -66,16 +66,16 @@ def detailed_orders_csv(
         yield from results
         stop_if_blocked(OUTPUT_CHECKS, results)
         publish_orders(client, settings, unloaded, prefix)
-        preview = {"preview": object_preview(client, settings, DETAILED_ORDERS_KEY)}
+        preview = {"preview": object_preview(client, settings, settings.key(DETAILED_ORDERS_KEY))}
         yield dg.MaterializeResult(metadata=_metadata(unloaded, settings, watch) | preview)
 
 
 def _metadata(unloaded: Unloaded, settings: Settings, watch: Stopwatch) -> dict[str, Any]:
     details = {
-        "dagster/uri": settings.uri(DETAILED_ORDERS_KEY),
+        "dagster/uri": settings.uri(settings.key(DETAILED_ORDERS_KEY)),
         "bytes": unloaded.detailed.size,
         "unmatched_orders": unloaded.unmatched.rows,
-        "unmatched_orders_file": settings.uri(UNMATCHED_ORDERS_KEY),
+        "unmatched_orders_file": settings.uri(settings.key(UNMATCHED_ORDERS_KEY)),
         "revenue_by_category": markdown_metadata(
             lambda: chart.by_category(_sums(unloaded.by_category))
         ),

@@ -11,7 +11,6 @@ from typing import Any
 import dagster as dg
 from psycopg2.sql import Composed
 
-from aws_orders.config import QUARANTINE_PREFIX, Settings
 from aws_orders.contract import PRODUCTS, TABLES
 from aws_orders.output import rules
 from aws_orders.output.rules import Rule
@@ -22,6 +21,7 @@ from aws_orders.reporting.steps import timed_step
 from aws_orders.resources.redshift.resource import RedshiftResource
 from aws_orders.resources.redshift.schema_evolution import evolve
 from aws_orders.resources.redshift.session import Session
+from aws_orders.resources.settings import QUARANTINE_PREFIX, Settings
 from aws_orders.rows.wording import counted
 
 EXAMPLES = 5
@@ -181,8 +181,7 @@ def _accounted_for(rows: int, session: Session, schema: str) -> dg.AssetCheckRes
 def _none_quarantined(session: Session, schema: str, settings: Settings) -> dg.AssetCheckResult:
     faults = int(session.scalar(rules.filled(rules.COUNT_REJECTED, schema)))
     verb = "is" if faults == 1 else "are"
-    description = (
-        f"{counted(faults, 'row')} {verb} quarantined under {settings.uri(QUARANTINE_PREFIX)}."
-    )
+    where = settings.uri(settings.key(QUARANTINE_PREFIX))
+    description = f"{counted(faults, 'row')} {verb} quarantined under {where}."
     faulty = _faulty_rows(faults, rules.filled(rules.REJECTED_DELIVERIES, schema), session)
     return check_result(NONE_QUARANTINED, faults, description, faulty)

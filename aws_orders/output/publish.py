@@ -5,9 +5,9 @@ See `unload` and `verify` for what happens before.
 
 from typing import TYPE_CHECKING
 
-from aws_orders.config import Settings
 from aws_orders.output.unloaded import Unloaded, UnloadedFile
 from aws_orders.resources.s3 import CSV_TYPE, delete_prefix, join_objects
+from aws_orders.resources.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

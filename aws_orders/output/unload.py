@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from aws_orders.config import DETAILED_ORDERS_KEY, UNMATCHED_ORDERS_KEY, Settings
 from aws_orders.contract import ORDERS, PRODUCTS, PUBLISHED
 from aws_orders.output import sql
 from aws_orders.output.unloaded import (
@@ -24,6 +23,7 @@ from aws_orders.resources.redshift.resource import RedshiftResource
 from aws_orders.resources.redshift.schema_evolution import evolve
 from aws_orders.resources.redshift.session import Session
 from aws_orders.resources.s3 import delete_prefix, list_objects
+from aws_orders.resources.settings import DETAILED_ORDERS_KEY, UNMATCHED_ORDERS_KEY, Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -45,7 +45,7 @@ def unload_orders(
         The files, and the result of each check in the order of `verify.CHECKS`.
     """
     schema = redshift.schema_name
-    detailed, unmatched = _outputs(schema, run_prefix)
+    detailed, unmatched = _outputs(schema, settings, run_prefix)
 
     def unload(session: Session) -> tuple[Unloaded, Sequence[FileCheckResult]]:
         delete_prefix(s3, settings.bucket, run_prefix)
@@ -67,18 +67,18 @@ def unload_orders(
     return redshift.run(unload)
 
 
-def _outputs(schema: str, run_prefix: str) -> tuple[OutputFile, OutputFile]:
+def _outputs(schema: str, settings: Settings, run_prefix: str) -> tuple[OutputFile, OutputFile]:
     return (
         OutputFile(
             sql.select_detailed(schema),
             PUBLISHED.names,
-            DETAILED_ORDERS_KEY,
+            settings.key(DETAILED_ORDERS_KEY),
             f"{run_prefix}detailed_",
         ),
         OutputFile(
             sql.select_unmatched(schema),
             ORDERS.names,
-            UNMATCHED_ORDERS_KEY,
+            settings.key(UNMATCHED_ORDERS_KEY),
             f"{run_prefix}unmatched_",
         ),
     )

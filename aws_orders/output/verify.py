@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from aws_orders.config import Settings
 from aws_orders.contract import PUBLISHED
 from aws_orders.output.unloaded import Unloaded, UnloadedFile
 from aws_orders.resources.redshift import statements
 from aws_orders.resources.redshift.errors import LoadRejectedError
 from aws_orders.resources.redshift.resource import RedshiftResource
 from aws_orders.resources.redshift.session import Session
+from aws_orders.resources.settings import Settings
 from aws_orders.rows.wording import counted
 
 if TYPE_CHECKING:

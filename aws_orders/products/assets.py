@@ -7,7 +7,6 @@ import dagster as dg
 from dagster_aws.s3 import S3Resource
 from pydantic import Field
 
-from aws_orders.config import RAW_PRODUCTS_KEY, Settings
 from aws_orders.contract import PRODUCTS
 from aws_orders.products.feed import receive_products
 from aws_orders.products.load import CountMismatchError, load_products
@@ -27,6 +26,7 @@ from aws_orders.reporting.previews import (
 from aws_orders.reporting.steps import timed_step
 from aws_orders.resources.dynamodb import DynamoDBResource
 from aws_orders.resources.redshift.resource import RedshiftResource
+from aws_orders.resources.settings import RAW_PRODUCTS_KEY, Settings
 from aws_orders.rows.wording import counted
 
 RAW_COLUMNS = columns_check("raw_products_csv")
@@ -75,11 +75,11 @@ def raw_products_csv(
             metadata=watch.metadata(
                 intake.rows,
                 {
-                    "dagster/uri": settings.uri(RAW_PRODUCTS_KEY),
+                    "dagster/uri": settings.uri(settings.key(RAW_PRODUCTS_KEY)),
                     "bytes": intake.bytes,
                     "changed": intake.changed,
                     **columns,
-                    "preview": object_preview(client, settings, RAW_PRODUCTS_KEY),
+                    "preview": object_preview(client, settings, settings.key(RAW_PRODUCTS_KEY)),
                 },
             ),
             data_version=dg.DataVersion(intake.sha256),

@@ -9,12 +9,12 @@ import tempfile
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
-from aws_orders.config import RAW_PRODUCTS_KEY, Settings
 from aws_orders.contract import PRODUCTS
 from aws_orders.products.products_file import read_products
 from aws_orders.resources.feeds import open_feed
 from aws_orders.resources.locations import without_secrets
 from aws_orders.resources.s3 import find_object, upload
+from aws_orders.resources.settings import RAW_PRODUCTS_KEY, Settings
 from aws_orders.resources.stored_feeds import (
     CHUNK_BYTES,
     DIGEST,
@@ -63,7 +63,7 @@ def receive_products(s3: "S3Client", settings: Settings, *, force: bool = False)
         DataError: the feed cannot be read or does not match the contract.
         TransientError: the feed's source does not answer, or the transfer breaks off.
     """
-    found = find_object(s3, settings.bucket, RAW_PRODUCTS_KEY)
+    found = find_object(s3, settings.bucket, settings.key(RAW_PRODUCTS_KEY))
     stored = found["Metadata"] if found else {}
     with open_feed(settings.products_feed, s3) as feed, tempfile.TemporaryFile() as spool:
         if found and not force and is_proven_current(feed.version, stored):
@@ -77,7 +77,7 @@ def receive_products(s3: "S3Client", settings: Settings, *, force: bool = False)
         # A new hint does not.
         if any(metadata[name] != stored.get(name) for name in (VERSION, DIGEST, ROWS)):
             spool.seek(0)
-            upload(s3, spool, settings.bucket, RAW_PRODUCTS_KEY, metadata)
+            upload(s3, spool, settings.bucket, settings.key(RAW_PRODUCTS_KEY), metadata)
     return ProductsIntake(rows, size, digest, columns, changed=digest != stored.get(DIGEST))
 
 

@@ -8,11 +8,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from aws_orders.config import RAW_PRODUCTS_KEY, Settings
 from aws_orders.contract import PRODUCTS
 from aws_orders.errors import DataError
 from aws_orders.products.products_file import read_products, row_digest
 from aws_orders.resources.dynamodb import DynamoDBResource, Item
+from aws_orders.resources.settings import RAW_PRODUCTS_KEY, Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -97,10 +97,10 @@ def _combined(digests: Iterable[bytes]) -> str:
 
 def _items(s3: "S3Client", settings: Settings) -> Iterator[Item]:
     """Read the products file from S3 as DynamoDB items without empty values."""
-    body = s3.get_object(Bucket=settings.bucket, Key=RAW_PRODUCTS_KEY)["Body"]
+    body = s3.get_object(Bucket=settings.bucket, Key=settings.key(RAW_PRODUCTS_KEY))["Body"]
     with closing(body):
         chunks = body.iter_chunks(CHUNK_BYTES)
-        for chunk in read_products(chunks, PRODUCTS, settings.uri(RAW_PRODUCTS_KEY)):
+        for chunk in read_products(chunks, PRODUCTS, settings.uri(settings.key(RAW_PRODUCTS_KEY))):
             for row in chunk.to_dict("records"):
                 yield {str(name): {KINDS[str(name)]: value} for name, value in row.items() if value}
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from botocore.exceptions import BotoCoreError, ClientError
 
-from aws_orders.config import Settings
 from aws_orders.contract import Table
 from aws_orders.errors import DataError
 from aws_orders.resources.aws_errors import explained
 from aws_orders.resources.redshift import statements
 from aws_orders.resources.redshift.resource import RedshiftResource
+from aws_orders.resources.settings import Settings
 from aws_orders.rows.masking import masked
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import pytest
 
 from aws_orders.automation import s3_events
 from aws_orders.automation.s3_events import QueueCursor, QueueDecision, tick
-from aws_orders.config import ORDERS_PREFIX, Settings
+from aws_orders.resources.settings import ORDERS_PREFIX, Settings
 from laptop_aws.stack import Stack
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -13,8 +13,8 @@ import dagster as dg
 import pytest
 
 from aws_orders.automation.sensors import build_sensors
-from aws_orders.config import Settings
 from aws_orders.errors import DataError
+from aws_orders.resources.settings import Settings
 from aws_orders_tests.conftest import PRODUCTS_CSV, Platform
 from laptop_aws.stack import Stack
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aws_orders.automation.event_messages import Arrival, parse
-from aws_orders.config import ORDERS_PREFIX
+from aws_orders.resources.settings import ORDERS_PREFIX
 
 
 def event(key: str, bucket: str = "b", name: str = "ObjectCreated:Put", **about: Any) -> Any:

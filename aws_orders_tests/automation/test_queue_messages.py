@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from aws_orders.automation.event_messages import Arrival, parse
-from aws_orders.config import ORDERS_FEED_KEY, ORDERS_PREFIX, Settings
+from aws_orders.resources.settings import ORDERS_FEED_KEY, ORDERS_PREFIX, Settings
 from aws_orders_tests.automation.conftest import Queue, replaced
 from aws_orders_tests.automation.test_event_messages import event
 

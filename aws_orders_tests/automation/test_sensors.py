@@ -13,10 +13,10 @@ import pytest
 
 from aws_orders.automation import feed_changes
 from aws_orders.automation.sensors import build_sensors
-from aws_orders.config import Settings
 from aws_orders.definitions import defs
 from aws_orders.errors import DataError
 from aws_orders.resources.s3 import SharedS3Resource
+from aws_orders.resources.settings import Settings
 from aws_orders_tests import servers
 from aws_orders_tests.conftest import ORDERS_CSV, PRODUCTS_CSV, Platform
 from aws_orders_tests.test_definitions import run_python

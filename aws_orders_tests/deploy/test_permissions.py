@@ -20,6 +20,7 @@ from aws_orders_tests.deploy.iam import Need, allows, covers, named, statements
 from laptop_aws.stack import Stack
 
 SHARE = {"max_bad_share": 1.0}
+PREFIX = "shop/"
 FIVE_MIB = 5 * 1024**2
 TOPIC = f"arn:{PARTITION}:sns:{REGION}:{ACCOUNT}:alerts"
 WORKGROUP = f"arn:{PARTITION}:redshift-serverless:{REGION}:{ACCOUNT}:workgroup/1234"
@@ -56,6 +57,7 @@ def exercise(platform: Platform, feeds: str) -> None:
     rows = ORDERS_CSV + "3,Olga,olga@example.org,9,1,1,1\n" * (2 * FIVE_MIB // 32)
     put(Bucket=feeds, Key="orders.csv", Body=rows.encode())
     platform.set_feeds(products, orders)
+    platform.change_settings(prefix=PREFIX)
     platform.refresh()
 
     put(Bucket=feeds, Key="products.csv", Body=PRODUCTS_CSV.replace("3,", "4,").encode())
@@ -72,7 +74,7 @@ def exercise(platform: Platform, feeds: str) -> None:
 
     queue = boto3.client("sqs").create_queue(QueueName=platform.bucket)["QueueUrl"]
     platform.change_settings(orders_queue=queue, watch_products_table=True)
-    event = {"key": "input/orders/a.csv", "eTag": "e", "sequencer": "1"}
+    event = {"key": f"{platform.settings.orders_prefix}a.csv", "eTag": "e", "sequencer": "1"}
     record = {"s3": {"bucket": {"name": platform.bucket}, "object": event}}
     for body in (json.dumps({"Records": [{"eventName": "ObjectCreated:Put", **record}]}), "Hello"):
         boto3.client("sqs").send_message(QueueUrl=queue, MessageBody=body)
@@ -80,8 +82,9 @@ def exercise(platform: Platform, feeds: str) -> None:
         evaluate(platform, sensor)
 
     s3 = s3_verbs.SharedS3Resource().get_client()
+    key = platform.settings.key("_runs/broken/feed.csv")
     with pytest.raises(OSError, match="broke off"):
-        s3_verbs.upload(s3, Broken(), platform.bucket, "_runs/broken/feed.csv")  # type: ignore[arg-type]
+        s3_verbs.upload(s3, Broken(), platform.bucket, key)  # type: ignore[arg-type]
     with pytest.MonkeyPatch.context() as patch:  # as for an output above 5 GB
         patch.setattr(s3_verbs, "MAX_COPY_BYTES", 0)
         platform.refresh("refresh_orders", redshift_orders={"full_refresh": True})
@@ -92,6 +95,7 @@ def data_template(name: str, **parameters: Any) -> Template:
         "Vpc": "vpc-1",
         "Subnets": "subnet-1,subnet-2,subnet-3",
         "BucketName": name,
+        "Prefix": PREFIX,
         "TableName": name,
         "ProductsFeed": f"s3://{name}-feeds/products.csv",
         "OrdersFeed": f"s3://{name}-feeds/orders.csv",
@@ -143,9 +147,9 @@ def test_the_warehouses_role_may_copy_and_unload_and_nothing_else() -> None:
     bucket, table = "arn:aws:s3:::b", f"arn:aws:dynamodb:{REGION}:{ACCOUNT}:table/b"
     assert grants(policy) == {
         Need("s3:ListBucket", bucket),
-        Need("s3:GetObject", f"{bucket}/input/orders/*"),
-        Need("s3:GetObject", f"{bucket}/_runs/*"),
-        Need("s3:PutObject", f"{bucket}/_runs/*"),
+        Need("s3:GetObject", f"{bucket}/{PREFIX}input/orders/*"),
+        Need("s3:GetObject", f"{bucket}/{PREFIX}_runs/*"),
+        Need("s3:PutObject", f"{bucket}/{PREFIX}_runs/*"),
         Need("dynamodb:Scan", table),
         Need("dynamodb:DescribeTable", table),
     }

@@ -84,7 +84,7 @@ def test_the_bucket_is_versioned_encrypted_and_private(data: Template) -> None:
 def test_files_of_runs_expire_after_days_and_deliveries_and_output_never(data: Template) -> None:
     rules = only(data, "AWS::S3::Bucket")["LifecycleConfiguration"]["Rules"]
     expiring = {r["Prefix"]: r["ExpirationInDays"] for r in rules if "ExpirationInDays" in r}
-    assert expiring == {"_runs/": 7, "quarantine/": 90, "_dagster/": 90}
+    assert expiring == {"shop/_runs/": 7, "shop/quarantine/": 90, "_dagster/": 90}
     assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
 
 
@@ -101,7 +101,7 @@ def test_only_the_buckets_events_reach_the_queue(data: Template) -> None:
     assert tls["Effect"] == "Deny"
     (events,) = only(data, "AWS::S3::Bucket")["NotificationConfiguration"]["QueueConfigurations"]
     assert events["Queue"] == data.known["OrdersQueue.Arn"]
-    assert "input/orders/" in str(events["Filter"])
+    assert "'shop/input/orders/'" in str(events["Filter"])
     queues = data.of_type("AWS::SQS::Queue")
     assert all(queue["SqsManagedSseEnabled"] for queue in queues.values())
     assert "OrdersDeadLetters" in queues["OrdersQueue"]["RedrivePolicy"]["deadLetterTargetArn"]

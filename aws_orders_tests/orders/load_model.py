@@ -15,9 +15,9 @@ from hypothesis.stateful import (
 )
 from psycopg2.sql import SQL, Identifier
 
-from aws_orders.config import ORDERS_PREFIX
 from aws_orders.orders.load import OrdersLoad, load_orders
 from aws_orders.resources.s3 import delete_objects, list_objects
+from aws_orders.resources.settings import ORDERS_PREFIX
 from aws_orders_tests.conftest import Platform
 from aws_orders_tests.orders.order_files import File, Row
 

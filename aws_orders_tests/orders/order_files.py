@@ -10,8 +10,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from aws_orders.config import ORDERS_FEED_KEY, ORDERS_PREFIX
 from aws_orders.contract import ORDERS
+from aws_orders.resources.settings import ORDERS_FEED_KEY, ORDERS_PREFIX
 
 # Names whose order differs between S3, Python and PostgreSQL.
 NAMES = ("B.csv", "a.csv", "a-1.csv", "a.csv.gz", "a/1.csv", "ä.csv", "\U0001f4e6.csv.gz")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from aws_orders.config import ORDERS_FEED_KEY
+from aws_orders.resources.settings import ORDERS_FEED_KEY
 from aws_orders_tests.conftest import ORDERS_CSV, Platform
 
 HEADER = ORDERS_CSV.splitlines()[0]

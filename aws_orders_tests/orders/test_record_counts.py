@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from aws_orders.config import ORDERS_PREFIX, Settings
 from aws_orders.errors import DataError
 from aws_orders.orders import deliveries, record_counts
 from aws_orders.orders.ledger import PlanOutdatedError
@@ -16,6 +15,7 @@ from aws_orders.orders.record_counts import check_loaded, check_well_formed, cou
 from aws_orders.resources.objects import StoredObject
 from aws_orders.resources.redshift.session import Session
 from aws_orders.resources.s3 import list_objects
+from aws_orders.resources.settings import ORDERS_PREFIX, Settings
 from aws_orders.rows.records import RecordCounter, count_records
 from aws_orders_tests.conftest import ORDERS_CSV, Platform
 
