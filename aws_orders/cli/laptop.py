@@ -34,13 +34,8 @@ def create_bucket(stack: Stack) -> None:
 
     from aws_orders.resources.aws_errors import record_resources
 
-    s3 = record_resources(
-        boto3.client(
-            "s3",
-            endpoint_url=stack.aws_url,
-            aws_access_key_id=KEY_ID,
-            aws_secret_access_key=SECRET_KEY,
-            region_name=REGION,
-        )
+    session = boto3.Session(
+        aws_access_key_id=KEY_ID, aws_secret_access_key=SECRET_KEY, region_name=REGION
     )
+    s3 = record_resources(session.client("s3", endpoint_url=stack.aws_url))
     s3.create_bucket(Bucket=BUCKET)

@@ -168,7 +168,7 @@ def test_a_feed_on_a_machine_that_does_not_answer_is_reported(platform: Platform
         url = f"http://user:hidden@127.0.0.1:{unused.getsockname()[1]}/orders.csv?key=hidden"
         platform.set_feeds(orders=url)
         error = platform.fault("refresh_orders")
-    assert "no answer" in error
+    assert "no response" in error
     assert "hidden" not in error
 
 
