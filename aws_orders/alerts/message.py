@@ -1,6 +1,6 @@
 """Composes the text of a notification. Pure.
 
-Which runs are reported is decided in `policy`; secrets are masked by `redaction`.
+See `policy` for which runs are reported, and `redaction` for how secrets are masked.
 """
 
 from collections.abc import Collection, Mapping

@@ -1,8 +1,8 @@
 """Reads the outcomes of ended runs from Dagster's event log.
 
 Dagster's run-status sensors would lose a notification: they advance their cursor when their
-function raises, and they have no room for the platform's cursor. Which outcomes are reported is
-decided in `policy`.
+function raises, and they have no room for the platform's cursor. See `policy` for which outcomes
+are reported.
 """
 
 from collections import defaultdict
@@ -41,7 +41,7 @@ class RunEnd(NamedTuple):
 
 
 def last_position(instance: dg.DagsterInstance) -> int:
-    """Return the position of the run that ended last; 0 if none has."""
+    """Return the position of the run that ended last; 0 if there is none."""
     return max((end.position for end in _run_ends(instance, None, 1, ascending=False)), default=0)
 
 
@@ -123,7 +123,7 @@ def _errors_by_asset(events: Events, job_name: str) -> dict[str, str]:
                 asset = check.asset_key.to_user_string()
                 errors[asset].append(f"The blocking check {check.check_name} failed: {description}")
         else:
-            text = _step_error(event)
+            text = step_error(event)
             for name in assets[event.step_key] or {job_name}:
                 errors[name].append(text)
     return {name: "\n".join(texts) for name, texts in errors.items()}
@@ -140,7 +140,7 @@ def _failed_checks(events: Events, step_key: str | None) -> list[dg.AssetCheckEv
     ]
 
 
-def _step_error(event: dg.DagsterEvent) -> str:
+def step_error(event: dg.DagsterEvent) -> str:
     """Return a failed step's error: a Failure's description, or the exception's message."""
     failure = event.step_failure_data
     if failure.user_failure_data and failure.user_failure_data.description:

@@ -15,7 +15,7 @@ class Outcome:
         run_id: The run.
         job: The name of its job.
         ended: When it ended.
-        failed: By asset, the error; by job, if the run failed outside its assets.
+        failed: Error per asset name, or per job if the run failed outside its assets.
         refreshed: The assets that it materialized and whose blocking checks passed, and the job
             if all of it succeeded.
         not_refreshed: The assets that it was to materialize and did not reach.
@@ -65,3 +65,8 @@ def update_failures(
         failure = before.get(name, OngoingFailure(since=run.ended, runs=0))
         after[name] = OngoingFailure(since=failure.since, runs=failure.runs + 1)
     return after
+
+
+def is_reported(before: Mapping[str, OngoingFailure], after: Mapping[str, OngoingFailure]) -> bool:
+    """Return whether a run is reported: an asset or job started to fail, or recovered."""
+    return before.keys() != after.keys()

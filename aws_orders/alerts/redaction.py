@@ -1,4 +1,4 @@
-"""Masks secrets and personal data in texts. Pure."""
+"""Masks secrets and e-mail addresses. Pure."""
 
 import re
 from collections.abc import Collection, Mapping

@@ -1,6 +1,6 @@
 """A digest of all deliveries, with which a sensor detects that one arrived or changed.
 
-Which deliveries a run loads is decided by the ledger (see `orders.load_plan`).
+`orders.load_plan` decides which deliveries are loaded.
 """
 
 import hashlib

@@ -1,14 +1,15 @@
 """Detects that the products feed changed: by its version or, if that proves nothing, its bytes.
 
-The metadata of the stored products file has the version and the digest that were fetched last. The
-cursor only saves work: without it the feed is hashed again.
+The stored file's metadata has the version and digest of the last stored fetch. The cursor only
+saves work: without it the feed is hashed again.
 """
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
+from aws_orders.automation.cursors import read_cursor
 from aws_orders.resources.feeds import Version, feed_digest, feed_version
 from aws_orders.resources.s3 import find_object
 from aws_orders.resources.settings import RAW_PRODUCTS_KEY, Settings
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 
 # A tick must end within 60 seconds. If hashing takes longer than this, a run is requested.
 HASH_SECONDS = 30
-# How long the feed is not hashed again: after its bytes were unchanged, after a run was requested,
-# and after hashing took too long. This bounds the cost of a feed that has no version, or whose
-# Last-Modified is always the current time.
+# Minimum seconds between two hashes: after unchanged bytes, after a requested run, after a timeout.
+# This bounds the cost of a feed that has no version, or whose Last-Modified is always the current
+# time.
 UNCHANGED_SECONDS, CHANGED_SECONDS, TOO_LARGE_SECONDS = 600, 60, 3600
 
 
@@ -55,8 +56,8 @@ def check_products_feed(
 ) -> FeedDecision:
     """Compare the products feed with the stored file; unchanged bytes request no run.
 
-    The feed is read and hashed only if neither proof nor hint of its version is the stored one, and
-    no more often than the constants above allow.
+    The feed is read and hashed only if the proof (or, without one, the hint) differs from the
+    stored one, and no more often than the constants above allow.
 
     Args:
         s3: The client.
@@ -67,7 +68,7 @@ def check_products_feed(
     Raises:
         DataError, TransientError: the feed cannot be read.
     """
-    cursor = _read_cursor(cursor_text)
+    cursor = read_cursor(cursor_text, FeedCursor())
     version = feed_version(settings.products_feed, s3)
     head = find_object(s3, settings.bucket, settings.key(RAW_PRODUCTS_KEY))
     stored = head["Metadata"] if head else {}
@@ -79,7 +80,7 @@ def check_products_feed(
         digest: str | None = cursor.digest
     elif now < cursor.not_before:
         seconds = round(cursor.not_before - now)
-        reason = f"The feed's version proves nothing. Its bytes are compared in {seconds} seconds."
+        reason = f"No ETag match; the feed is hashed again in {seconds} seconds."
         return _decide(None, reason, cursor)
     else:
         digest = feed_digest(settings.products_feed, s3, HASH_SECONDS)
@@ -96,13 +97,6 @@ def _is_stored(version: Version, stored: "Mapping[str, str]") -> bool:
     if version.proof:
         return version.proof == stored.get(VERSION)
     return bool(version.hint) and version.hint == stored.get(HINT)
-
-
-def _read_cursor(text: str | None) -> FeedCursor:
-    try:
-        return FeedCursor.model_validate_json(text or "{}")
-    except ValidationError:  # of another version of the platform: hash the feed again
-        return FeedCursor()
 
 
 def _decide(run_key: str | None, reason: str, cursor: FeedCursor) -> FeedDecision:

@@ -1,12 +1,12 @@
 """A tick of `orders_queued`: receives S3's event messages from SQS, and decides on a run.
 
-For prefixes with too many objects to list at every tick. A message only reports *that* something
-arrived; the ledger decides what a run loads. Messages may therefore arrive late, twice and in any
-order, and one listing per day finds deliveries whose message was lost.
+For prefixes with too many objects to list at every tick. Messages only trigger a run; the ledger
+decides what it loads, so duplicates, delays and order do not matter. One listing per day finds
+deliveries whose message was lost.
 
 Dagster creates a sensor's run after the sensor has returned. Only the next tick can see whether it
 exists, and then deletes the messages that requested it. Until then the cursor holds their receipts;
-if the cursor is lost, SQS delivers the messages again. Messages are parsed in `event_messages`.
+if the cursor is lost, SQS delivers the messages again. `event_messages` parses the messages.
 """
 
 import hashlib
@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from aws_orders.automation.arrivals import EMPTY_DIGEST, listing_digest
+from aws_orders.automation.cursors import read_cursor
 from aws_orders.automation.event_messages import Arrival, parse
 from aws_orders.resources.settings import DEAD_LETTERS_PREFIX, Settings
 
@@ -50,14 +51,14 @@ class QueueCursor(BaseModel, frozen=True):
     Attributes:
         run_key: The run that the last tick requested.
         receipts: The messages to delete when that run exists.
-        listing: The last listing, valid when that run exists.
-        settled: The last listing, valid until then.
+        pending_listing: The last listing, valid once that run exists.
+        confirmed_listing: The last listing of which every change has its run.
     """
 
     run_key: str | None = None
     receipts: tuple[str, ...] = ()
-    listing: DailyListing = DailyListing()
-    settled: DailyListing = DailyListing()
+    pending_listing: DailyListing = DailyListing()
+    confirmed_listing: DailyListing = DailyListing()
 
 
 @dataclass(frozen=True)
@@ -103,12 +104,13 @@ def tick(
         was_requested: Returns whether a run with this key exists.
         log_warning: Reports a message that is not an event of S3.
     """
-    cursor = _read_cursor(cursor_text)
+    cursor = read_cursor(cursor_text, QueueCursor())
     requested = cursor.run_key is not None and was_requested(cursor.run_key)
     if requested:
         _delete(sqs, queue_url, cursor.receipts)
     # List before receiving: if listing fails, no message has become invisible.
-    listing = last = cursor.listing if requested else cursor.settled
+    last = cursor.pending_listing if requested else cursor.confirmed_listing
+    listing = last
     if last.day != (today := now.astimezone(UTC).date()):
         listing = DailyListing(day=today, digest=listing_digest(s3, settings))
     changed = listing.digest != last.digest
@@ -116,25 +118,18 @@ def tick(
     received = _receive_arrivals(sqs, s3, settings, queue_url, log_warning)
     _delete(sqs, queue_url, received.without_arrivals)
 
-    # The key includes the day: a return to an earlier day's deliveries is a change, too.
+    # The key includes the day: a return to an earlier day's deliveries is also a change.
     trigger = [listing.model_dump_json() if changed else None, sorted(received.arrivals)]
     digest = hashlib.sha256(json.dumps(trigger).encode()).hexdigest()
     run_key = digest if received.arrivals or changed else None
     new_cursor = QueueCursor(
         run_key=run_key,
         receipts=tuple(received.with_arrivals),
-        listing=listing,
-        settled=last if changed else listing,
+        pending_listing=listing,
+        confirmed_listing=last if changed else listing,
     )
     reason = "New deliveries." if run_key else "No new deliveries."
     return QueueDecision(run_key, new_cursor.model_dump_json(), reason)
-
-
-def _read_cursor(text: str | None) -> QueueCursor:
-    try:
-        return QueueCursor.model_validate_json(text or "{}")
-    except ValidationError:  # of another version of the platform: list the deliveries again
-        return QueueCursor()
 
 
 def _receive_arrivals(

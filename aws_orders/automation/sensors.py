@@ -1,7 +1,8 @@
 """The sensors: three start runs, and one notifies of failures and recoveries.
 
-What each detects is in `arrivals`, `s3_events`, `feed_changes` and `alerts`. By default the sensors
-are stopped, because on AWS an operator starts them; AWS_ORDERS_SENSORS=running changes that.
+See `arrivals`, `s3_events`, `feed_changes` and `alerts` for what each detects. The sensors run if
+AWS_ORDERS_SENSORS is "running", which `aws-orders dev` and the templates for containers set by
+default; otherwise they are stopped until an operator starts them in the UI.
 """
 
 import time
@@ -132,7 +133,7 @@ def _evaluate_run(
         run = outcomes.read_outcome(context.instance, end, location)
     after = policy.update_failures(before, run) if run else before
     subject = ""
-    if run and before.keys() != after.keys():
+    if run and policy.is_reported(before, after):
         installation = message.Installation(settings.bucket, settings.ui_url)
         secrets = redaction.secrets_in(environment())
         alert = message.compose(before, after, run, installation, secrets)

@@ -26,7 +26,7 @@ def dev(options: argparse.Namespace) -> int:
         wait_ready(stack, children)
         create_bucket(stack)
         refresh.fail_interrupted_runs(fresh_stack=bool(children))
-        # On a laptop the sensors run by default; on AWS an operator starts them.
+        # On a laptop the sensors run by default.
         os.environ.setdefault("AWS_ORDERS_SENSORS", "running")
         workspace = str(PROJECT / "workspace.yaml")
         dagster = [sys.executable, "-m", "dagster", "dev", "--workspace", workspace]
@@ -35,7 +35,7 @@ def dev(options: argparse.Namespace) -> int:
             while not _responds(options.port):
                 if server.poll() is not None:
                     raise StackError(
-                        f"Dagster ended during its start. Check that port {options.port} is free."
+                        f"Dagster exited during startup. Check that port {options.port} is free."
                     )
                 time.sleep(0.2)
             address = f"http://127.0.0.1:{options.port}"

@@ -4,7 +4,7 @@ import argparse
 
 
 def doctor(options: argparse.Namespace) -> int:
-    """Check the environment and print each result; return 1 if something is missing."""
+    """Check the environment and print each result; return 1 if a check failed."""
     from aws_orders.doctor import examine
     from aws_orders.doctor.checks import Status
 

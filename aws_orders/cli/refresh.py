@@ -1,7 +1,7 @@
 """Runs `refresh_all` in this process, and fails runs whose process has died.
 
-Runs are recorded in the Dagster instance of DAGSTER_HOME, so that the UI shows them. The result is
-printed in `report`.
+Runs are recorded in the Dagster instance of DAGSTER_HOME, so that the UI shows them. `report`
+prints the result.
 """
 
 import os
@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
+
+from aws_orders.alerts.outcomes import step_error
 
 JOB = "refresh_all"
 OUTPUT = "detailed_orders_csv"
@@ -122,7 +124,7 @@ def refresh(
     _add_checks(summary, result)
     if not result.success:
         summary.error = "\n".join(
-            f"{event.step_key} failed.\n{_error_message(event.step_failure_data)}"
+            f"{event.step_key} failed.\n{step_error(event)}"
             for event in result.filter_events(lambda event: event.is_step_failure)
         )
     return summary
@@ -155,13 +157,6 @@ def _add_checks(summary: Summary, result: dg.ExecuteInProcessResult) -> None:
     }
 
 
-def _error_message(failure: Any) -> str:
-    if failure.user_failure_data and failure.user_failure_data.description:
-        return str(failure.user_failure_data.description)
-    error = failure.error.cause or failure.error
-    return str(error.message).strip()
-
-
 def fail_interrupted_runs(*, fresh_stack: bool) -> None:
     """Fail this instance's runs whose process has died, and free their concurrency slots.
 
@@ -174,7 +169,7 @@ def fail_interrupted_runs(*, fresh_stack: bool) -> None:
         for run in instance.get_runs(filters=dg.RunsFilter(statuses=ACTIVE)):
             process = run.tags.get(PROCESS_TAG)
             if fresh_stack or (process and not _exists(int(process))):
-                instance.report_run_failed(run, "The process of this run has died.")
+                instance.report_run_failed(run, "The run's process was killed.")
                 instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
 
 

@@ -28,7 +28,7 @@ def print_result(summary: Summary, seconds: float) -> None:
     print(f"\n{uri}: {rows:,} rows, {output.metadata['bytes']:,} bytes, in {seconds:.1f} s")
     if unmatched := output.metadata["unmatched_orders"]:
         orders = "1 order has" if unmatched == 1 else f"{unmatched:,} orders have"
-        print(f"{orders} an unknown product: {output.metadata['unmatched orders file']}")
+        print(f"{orders} an unknown product: {output.metadata['unmatched_orders_file']}")
     passed = summary.checks - len(summary.failed_checks)
     print(f"{passed} of {summary.checks} checks passed")
     for check, description in summary.failed_checks.items():

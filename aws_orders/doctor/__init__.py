@@ -2,7 +2,7 @@
 
 It reads the environment through the platform's resources. This module decides what is checked, and
 in which order; the checks are in `aws`, `warehouse`, `privileges` and `live`, their results in
-`checks`. The platform does not import the doctor, and the doctor does not know the laptop's AWS.
+`checks`. Only `cli` imports the doctor.
 """
 
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ def examine(live: bool) -> Iterator[Diagnosis]:
     if topic := settings.alerts_topic:
         yield diagnose(aws.topic(topic))
     yield from warehouse(redshift)
-    if live:  # this tests the role, too
+    if live:  # this also tests the role
         yield from live_test(settings, s3, dynamodb, redshift)
     else:
         yield diagnose(role(redshift))

@@ -15,24 +15,37 @@ from botocore.exceptions import ClientError
 
 from aws_orders.contract import PRODUCTS
 from aws_orders.doctor.checks import Check, Problem, Status
+from aws_orders.errors import DataError
 from aws_orders.resources.aws_errors import record_resources
 from aws_orders.resources.dynamodb import DynamoDBResource, check_key
 from aws_orders.resources.feeds import open_feed
+from aws_orders.resources.locations import S3Object, parse_location
 from aws_orders.resources.s3 import find_object
 from aws_orders.resources.settings import (
+    DEAD_LETTERS_PREFIX,
     DETAILED_ORDERS_KEY,
     ORDERS_FEED_KEY,
     ORDERS_PREFIX,
+    QUARANTINE_PREFIX,
     RAW_PRODUCTS_KEY,
     RUNS_PREFIX,
+    UNMATCHED_ORDERS_KEY,
     Settings,
 )
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-PREFIXES = ("raw/", ORDERS_PREFIX, "output/", RUNS_PREFIX)
-KEYS = (RAW_PRODUCTS_KEY, ORDERS_FEED_KEY, DETAILED_ORDERS_KEY)
+PREFIXES = (
+    RAW_PRODUCTS_KEY,
+    ORDERS_PREFIX,
+    DETAILED_ORDERS_KEY,
+    UNMATCHED_ORDERS_KEY,
+    QUARANTINE_PREFIX,
+    RUNS_PREFIX,
+    DEAD_LETTERS_PREFIX,
+)
+KEYS = (RAW_PRODUCTS_KEY, ORDERS_FEED_KEY, DETAILED_ORDERS_KEY, UNMATCHED_ORDERS_KEY)
 
 
 @dataclass(frozen=True)
@@ -151,7 +164,7 @@ def table(
             return Problem(
                 "it does not exist",
                 "the table, or a first run that creates it",
-                f"None if dynamodb:CreateTable is allowed on {arn}; otherwise create it.",
+                f"Nothing if dynamodb:CreateTable is allowed on {arn}; otherwise create it.",
                 Status.WARN,
             )
         if copy_region != client.meta.region_name:
@@ -211,6 +224,16 @@ def feeds(s3: "S3Client", settings: Settings) -> Iterator[Check]:
 
     for name, url in (("products", settings.products_feed), ("orders", settings.orders_feed)):
         if url:
-            uri = url.removeprefix("s3://")
-            arn = f"arn:aws:s3:::{uri}"
-            yield Check(f"{name} feed", partial(open_once, url), "s3:GetObject", arn)
+            arn = _object_arn(url)
+            yield Check(f"{name} feed", partial(open_once, url), "s3:GetObject" if arn else "", arn)
+
+
+def _object_arn(url: str) -> str:
+    """Return the ARN of an object on S3; empty for other feeds and for invalid URLs."""
+    try:
+        location = parse_location(url)
+    except DataError:  # opening the feed reports it
+        return ""
+    if isinstance(location, S3Object):
+        return f"arn:aws:s3:::{location.bucket}/{location.key}"
+    return ""

@@ -1,6 +1,6 @@
 """Checks and their results as plain data, and how an error during a check becomes a result.
 
-What is checked is in `aws`, `warehouse`, `privileges` and `live`.
+See `aws`, `warehouse`, `privileges` and `live` for what is checked.
 """
 
 from collections.abc import Callable
@@ -45,7 +45,7 @@ class Check:
         action: The IAM action that `inspect` requires; empty: none.
         resource: The ARN on which to allow the action.
         absent: The fix if the service reports that the resource does not exist.
-        required: Whether the platform requires the action, too. Otherwise a denial is a warning.
+        required: Whether the platform also requires the action; if not, a denial is a warning.
     """
 
     what: str
@@ -79,7 +79,7 @@ class Diagnosis:
 
 
 def diagnose(check: Check) -> Diagnosis:
-    """Perform a check; an error of a service becomes a problem."""
+    """Perform a check; any expected error becomes a Problem."""
     try:
         result = check.inspect()
     except ClientError as error:
@@ -95,7 +95,7 @@ def diagnose(check: Check) -> Diagnosis:
         found = " ".join(str(error).split())
         result = Problem(found, "the warehouse executes the statement", check.absent)
     except OSError as error:
-        result = Problem(str(error), "a response", "Check the network between here and there.")
+        result = Problem(str(error), "a response", "Check the network connection to the service.")
     if isinstance(result, str):
         return Diagnosis(Status.OK, check.what, result)
     return Diagnosis(result.status, check.what, result.found, result.expected, result.fix)

@@ -1,7 +1,7 @@
 """The live test: loads ten rows from S3 into Redshift, unloads them, and compares.
 
-It creates keys under one prefix, one table and temporary tables, and deletes them however the test
-ends. It executes the platform's statements, from `statements` and `orders.sql`.
+It creates keys under one prefix, one table and temporary tables, and always deletes them. It
+executes the platform's statements, from `resources.redshift.statements` and `orders.sql`.
 """
 
 import csv
@@ -20,6 +20,7 @@ from aws_orders.doctor.checks import Check, Diagnosis, Problem, Status, diagnose
 from aws_orders.orders import sql
 from aws_orders.orders.deliveries import copy_manifest
 from aws_orders.resources.dynamodb import DynamoDBResource
+from aws_orders.resources.locations import split_s3_url
 from aws_orders.resources.redshift import statements
 from aws_orders.resources.redshift.resource import RedshiftResource
 from aws_orders.resources.redshift.session import Session
@@ -29,7 +30,7 @@ from aws_orders.resources.settings import RUNS_PREFIX, Settings
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-REPORT = "Report this as a bug of aws_orders."
+REPORT = "Please report this bug."
 # A larger products table is not copied, because reading costs per item.
 MOST_ITEMS = 10_000
 # Quotes, commas, a line break, characters of two to four bytes, an empty text.
@@ -50,14 +51,14 @@ def _rows(money: str) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(_value(column, n, money) for column in ORDERS.columns) for n in numbers)
 
 
-# What is loaded, and what it is once Redshift has rounded it to the cent.
+# The rows that are loaded, and those expected after rounding to the cent.
 ROWS, ROUNDED = _rows("10.005"), _rows("10.01")
 
 
 def live_test(
     settings: Settings, s3: "S3Client", dynamodb: DynamoDBResource, redshift: RedshiftResource
 ) -> Iterator[Diagnosis]:
-    """Perform the steps up to the first that fails, and clean up."""
+    """Perform the steps, stop at the first failure, and clean up."""
     test = _LiveTest(settings, s3, dynamodb, redshift)
     try:
         for check in test.steps():
@@ -181,7 +182,7 @@ class _LiveTest:
                 )
             )
         entries = json.loads(self._read(f"{self.prefix}unloaded_manifest"))["entries"]
-        keys = [entry["url"].removeprefix(self.settings.uri("")) for entry in entries]
+        keys = [split_s3_url(entry["url"])[1] for entry in entries]
         text = "".join(self._read(key) for key in keys)
         header, *rows = map(tuple, csv.reader(io.StringIO(text, newline="")))
         if header != ORDERS.names or rows != list(ROUNDED):
@@ -193,9 +194,9 @@ class _LiveTest:
         try:
             items = client.describe_table(TableName=name)["Table"]["ItemCount"]
         except client.exceptions.ResourceNotFoundException:
-            return "skipped: the table does not exist yet; repeat this after the first run"
+            return "skipped: the table does not exist yet; run this check again after the first run"
         if items > MOST_ITEMS:
-            return f"skipped: reading about {items} items has a cost"
+            return f"skipped: it would read about {items} items, which costs money"
         self.session.execute(statements.create_stage("products_stage", PRODUCTS, PRODUCTS.names))
         copy = statements.copy_dynamodb(
             "products_stage",
@@ -207,7 +208,8 @@ class _LiveTest:
         copied, counted = self.session.copy(copy), self.dynamodb.count(client, name)
         if copied != counted:
             found = f"{copied} items copied, {counted} counted"
-            return Problem(found, "equal numbers", "Repeat this while nothing writes.", Status.WARN)
+            fix = "Retry when nothing writes to the table."
+            return Problem(found, "equal numbers", fix, Status.WARN)
         return f"{copied} items"
 
     def _put(self, name: str, body: bytes) -> None:

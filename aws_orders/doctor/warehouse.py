@@ -1,6 +1,6 @@
 """The warehouse, read-only: connection, TLS, planned schema changes, the role of COPY and UNLOAD.
 
-Privileges are checked in `privileges`; writing is tested in `live`.
+See `privileges` for the checks of privileges, and `live` for the test of writing.
 """
 
 from collections.abc import Iterator
@@ -52,7 +52,7 @@ def encryption(redshift: RedshiftResource, session: Session) -> Check:
             return f"{session.connection.info.ssl_attribute('protocol')}, certificate verified"
         return Problem(
             f"sslmode {redshift.sslmode}",
-            "verify-full; otherwise others can read the connection, or pose as the warehouse",
+            "verify-full; otherwise traffic can be intercepted",
             "Unset REDSHIFT_SSLMODE. Ignore this for a server on this machine.",
             Status.WARN,
         )

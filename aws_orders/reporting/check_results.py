@@ -20,7 +20,7 @@ def check_result(
         spec: The check.
         faults: The number of rows, or other things, that violate it; 0 passes.
         description: The result in one sentence.
-        metadata: Examples, and the SQL that selects all of them.
+        metadata: Further metadata, such as examples, by key.
     """
     return dg.AssetCheckResult(
         passed=not faults,
@@ -45,10 +45,9 @@ def stop_if_blocked(
     if failed:
         names = ", ".join(str(result.check_name) for result in failed)
         raise DataError(
-            f"Blocked by {names}: nothing is published, output/detailed_orders.csv is unchanged.",
+            f"Blocked by {names}: nothing is published, the published files are unchanged.",
             where=specs[0].asset_key.to_user_string(),
             expected="every blocking check passes",
             found="\n            ".join(str(result.description) for result in failed),
-            fix="Open the check in the UI: it shows examples, and the SQL that selects all rows. "
-            "Correct the source and run again.",
+            fix="See the check in the UI. Fix the data and run again.",
         )

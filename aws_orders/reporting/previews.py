@@ -1,4 +1,4 @@
-"""Previews: a few rows as Markdown metadata, with personal data masked.
+"""Previews: a few rows as Markdown metadata, with e-mail addresses masked.
 
 A preview never fails a load: it is rendered inside `markdown_metadata`, which reports an error as
 a sentence. Complete files are read elsewhere.

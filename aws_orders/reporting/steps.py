@@ -1,8 +1,8 @@
 """One step of an asset: its duration as metadata, and which errors its retry policy retries.
 
 Every asset and check works inside `timed_step`. This is the only place that decides whether a step
-is retried; what each service's errors mean is in `resources.aws_errors`, `resources.transient` and
-`resources.redshift.errors`.
+is retried; see `resources.aws_errors`, `resources.transient` and `resources.redshift.errors` for
+what each service's errors mean.
 """
 
 import time

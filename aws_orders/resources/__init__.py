@@ -1,4 +1,5 @@
 """Resources: clients of S3, DynamoDB, SNS, Redshift and feeds, and operations on them.
 
-Nothing here knows the assets.
+`settings` has the names that an installation chooses and the keys of its files. No module here
+imports the assets.
 """

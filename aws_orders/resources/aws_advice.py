@@ -83,18 +83,18 @@ ARCHIVED = Advice(
 BUSY = Advice(
     "AWS is busy or does not respond.",
     "a response of the service for {place}",
-    "None: the platform retries. If it recurs, run again later; for throttling, raise the capacity "
-    "or the quota of the resource.",
+    "Nothing: the platform retries. If it recurs, run again later; for throttling, raise the "
+    "capacity or the quota of the resource.",
 )
 CONFLICT = Advice(
     "Something else changed the resource at the same time.",
     "no concurrent change of {place}",
-    "Run again. If it recurs, find out what else changes it, and stop that.",
+    "Run again. If it recurs, find and stop the other writer.",
 )
 CHANGED = Advice(
     "The object changed during the run.",
     "{place} as it was when the run started",
-    "Run again. If it recurs, find out what else writes it, and stop that.",
+    "Run again. If it recurs, find and stop the other writer.",
 )
 UPLOAD_ABORTED = Advice(
     "The upload was aborted before it was complete.",

@@ -3,7 +3,7 @@
 A `ClientError` does not name the resource, and after a HEAD it has no message either. Therefore
 every client of the platform records the resource of each call (`record_resources`), and assets,
 sensors and the doctor convert the error into a `DataError`, or into a `TransientError` if a retry
-may succeed (`explained`). What a code means is in `aws_advice`.
+may succeed (`explained`). See `aws_advice` for what a code means.
 """
 
 import re
@@ -26,7 +26,7 @@ from aws_orders.resources.transient import is_transient
 
 Client = TypeVar("Client")
 
-# The IAM actions of calls for which it is not <service>:<call>.
+# Calls whose IAM action has a different name.
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
 ACTIONS = {
     "HeadObject": "s3:GetObject",
@@ -179,7 +179,7 @@ def _explained_answer(error: ClientError, where: str) -> DataError | TransientEr
 
 
 def explained_by_redshift(text: str) -> DataError | None:
-    """Return the error of S3 or DynamoDB in the message of a COPY or UNLOAD; None if none.
+    """Return the error of S3 or DynamoDB in the message of a COPY or UNLOAD, if any.
 
     Args:
         text: The warehouse's message.

@@ -1,7 +1,7 @@
 """The DynamoDB resource: tables, parallel scans and batch writes.
 
-Items have the low-level format, {"name": {"S": "…"}}. Which items are written is decided by the
-caller (see `products.sync`).
+Items have the low-level format, {"name": {"S": "…"}}. See `products.sync` for which items
+are written.
 """
 
 import itertools
@@ -70,13 +70,11 @@ class DynamoDBResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         )
         return record_resources(client)
 
-    def ensure_table(self, client: "DynamoDBClient", table: str, number_key: str) -> bool:
-        """Create `table` (on-demand, one numeric key) unless it exists; return whether it is new.
-
-        Waits until the table is active.
+    def ensure_table(self, client: "DynamoDBClient", table: str, number_key: str) -> None:
+        """Create `table` (on-demand, one numeric key) unless it exists; wait until it is active.
 
         Raises:
-            DataError: the table exists and has another key.
+            DataError: the table exists and has the wrong key.
         """
         created = True
         try:
@@ -93,7 +91,6 @@ class DynamoDBResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         )
         if not created:
             check_key(client.describe_table(TableName=table)["Table"], number_key)
-        return created
 
     def scan(self, client: "DynamoDBClient", table: str) -> Iterator[Item]:
         """Yield all items, read consistently in parallel; one page per segment is in memory."""
@@ -172,7 +169,7 @@ def check_key(described: "TableDescriptionTypeDef", number_key: str) -> None:
         number_key: The name of the attribute.
 
     Raises:
-        DataError: the table has another key.
+        DataError: the table has the wrong key.
     """
     types = {
         each["AttributeName"]: each["AttributeType"] for each in described["AttributeDefinitions"]
@@ -186,7 +183,7 @@ def check_key(described: "TableDescriptionTypeDef", number_key: str) -> None:
     if found != [expected]:
         name = described["TableName"]
         raise DataError(
-            "The DynamoDB table has another key.",
+            "The DynamoDB table has the wrong key.",
             where=f"DynamoDB table {name}",
             expected=f"{expected}, no sort key",
             found=", ".join(found),

@@ -1,7 +1,7 @@
 """Feeds: files that the platform fetches from http(s)://, s3:// or the file system.
 
-An open feed has a stream and a version; a feed is never held in memory. Feeds over HTTP are read in
-`http_feeds`. How a fetched feed is stored is in `stored_feeds`.
+An open feed has a stream and a version; a feed is never held in memory. See `http_feeds` for feeds
+over HTTP, and `stored_feeds` for how a fetched feed is stored.
 """
 
 import hashlib
@@ -62,7 +62,7 @@ def feed_version(url: str, s3: "S3Client") -> Version:
     location = parse_location(url)
     if isinstance(location, HttpUrl):
         return _version(url, *http_version(url))
-    # Opening these costs no more than asking for their version.
+    # For S3 and files, opening is as cheap as a HEAD.
     with open_feed(url, s3) as feed:
         return feed.version
 
@@ -134,7 +134,7 @@ def _open_file(url: str, path: Path) -> Iterator[Feed]:
 
 
 def _version(url: str, proof: str | None, hint: str | None) -> Version:
-    """Combine proof and hint with the URL: equal ones of two sources mean nothing."""
+    """Combine proof and hint with the URL, so that versions of different URLs never match."""
 
     def with_url(mark: str | None) -> str | None:
         return mark and hashlib.sha256(f"{url}\n{mark}".encode()).hexdigest()

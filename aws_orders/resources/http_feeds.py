@@ -1,7 +1,7 @@
 """Feeds over HTTP: requests, versions of responses, and bodies as streams.
 
-A body is the complete feed or an error: a body that is too short, too long or wrongly encoded is
-never taken for a complete file. What proof and hint of a version mean is in `feeds`.
+An incomplete or wrongly encoded body raises an error. See `feeds` for the proof and the hint of a
+version.
 """
 
 import gzip
@@ -137,8 +137,8 @@ class _Body(io.RawIOBase):
 
     Servers that count characters instead of bytes send a Content-Length that is too small, and
     http.client stops reading there: a file would lose its last rows without an error. Therefore
-    this class removes the limit if the server closes the connection after the body, as every
-    request demands, and counts the bytes.
+    this class removes the limit if the server closes the connection after the body (every request
+    sends Connection: close), and counts the bytes.
     """
 
     def __init__(self, url: str, response: "requests.Response") -> None:
@@ -179,7 +179,7 @@ class _Body(io.RawIOBase):
 
 
 class _Decoded(io.RawIOBase):
-    """A compressed body, decompressed; anything but one complete compressed file is an error."""
+    """A compressed body, decompressed; raises if it is truncated or has trailing data."""
 
     def __init__(self, url: str, coding: str, source: IO[bytes]) -> None:
         self._url, self._coding = url, coding

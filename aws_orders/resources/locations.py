@@ -1,6 +1,6 @@
 """Locations of files: the only module that parses URLs and paths. Pure.
 
-Files are read in `feeds`, `http_feeds` and `orders.delivery_files`.
+See `feeds`, `http_feeds` and `orders.delivery_files` for reading the files.
 """
 
 import re

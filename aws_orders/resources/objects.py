@@ -1,6 +1,6 @@
 """Objects on S3 as plain data: entries of a listing, and how several are joined to one. Pure.
 
-Calls to S3 are in `s3`.
+See `s3` for calls to S3.
 """
 
 import itertools

@@ -1,6 +1,6 @@
-"""How long to wait between attempts. Which errors are worth one is decided elsewhere.
+"""How long to wait between attempts. Which errors are retried: see `reporting.steps`.
 
-See `transient` for boto3's errors and `redshift.errors` for the warehouse's.
+`transient` classifies boto3's errors, and `redshift.errors` the warehouse's.
 """
 
 import random

@@ -1,6 +1,6 @@
 """The S3 resource with one client per run, and operations on S3 with that client.
 
-Which keys the platform uses is in `config`.
+See `settings` for the keys that the platform uses.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -69,12 +69,6 @@ def list_objects(s3: "S3Client", bucket: str, prefix: str) -> Iterator[StoredObj
             yield StoredObject(
                 entry["Key"], entry["ETag"].strip('"'), entry["Size"], entry["LastModified"]
             )
-
-
-def stored_metadata(s3: "S3Client", bucket: str, key: str) -> dict[str, str]:
-    """Return an object's user metadata; empty if there is no object."""
-    found = find_object(s3, bucket, key)
-    return found["Metadata"] if found else {}
 
 
 def find_object(s3: "S3Client", bucket: str, key: str) -> "HeadObjectOutputTypeDef | None":

@@ -1,7 +1,7 @@
 """Which of boto3's errors are transient: throttled, interrupted, or temporarily unavailable.
 
 boto3 has already retried the call several times; `is_transient` decides whether the whole step is
-worth another attempt. Redshift's errors are classified in `redshift.errors`.
+worth another attempt. `redshift.errors` classifies Redshift's errors.
 """
 
 from botocore.exceptions import (

@@ -6,6 +6,7 @@ from aws_orders.alerts.policy import (
     AlertCursor,
     OngoingFailure,
     Outcome,
+    is_reported,
     read_cursor,
     update_failures,
 )
@@ -29,6 +30,14 @@ def test_a_failure_is_ongoing_until_the_asset_is_refreshed_and_its_runs_are_coun
 def test_the_success_of_another_asset_is_not_a_recovery() -> None:
     broken = {"a": OngoingFailure(since=NOON)}
     assert update_failures(broken, ended("b")) == broken
+
+
+def test_a_run_is_reported_if_something_starts_to_fail_or_recovers() -> None:
+    once = update_failures({}, ended(a="no"))
+    twice = update_failures(once, ended(a="no"))
+    assert is_reported({}, once)
+    assert not is_reported(once, twice)
+    assert is_reported(twice, update_failures(twice, ended("a")))
 
 
 def test_a_cursor_is_read_back_and_any_other_text_is_not_a_cursor() -> None:

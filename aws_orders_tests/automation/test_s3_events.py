@@ -130,7 +130,7 @@ def test_days_are_in_utc(queue: Queue) -> None:
     assert queue.tick()
 
 
-def test_a_listing_is_settled_only_when_its_run_exists(queue: Queue) -> None:
+def test_a_listing_is_confirmed_only_when_its_run_exists(queue: Queue) -> None:
     queue.lose_events()
     queue.put()
     queue.now += timedelta(days=1)

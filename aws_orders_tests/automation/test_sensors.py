@@ -1,4 +1,4 @@
-"""Sensors and the schedule: what starts a run, what does not, and what fails a tick."""
+"""The sensors: what starts a run, what does not, and what fails a tick."""
 
 import json
 import os
@@ -13,13 +13,11 @@ import pytest
 
 from aws_orders.automation import feed_changes
 from aws_orders.automation.sensors import build_sensors
-from aws_orders.definitions import defs
 from aws_orders.errors import DataError
 from aws_orders.resources.s3 import SharedS3Resource
 from aws_orders.resources.settings import Settings
 from aws_orders_tests import servers
 from aws_orders_tests.conftest import ORDERS_CSV, PRODUCTS_CSV, Platform
-from aws_orders_tests.test_definitions import run_python
 from laptop_aws.stack import Stack
 
 orders_landed, orders_queued, products_changed, _ = build_sensors(running=False)
@@ -287,15 +285,3 @@ def test_a_table_that_others_change_starts_a_run_if_configured(
     assert evaluate(platform, products_changed)[0]
     platform.refresh("refresh_products")
     assert evaluate(platform, products_changed)[0] is None
-
-
-def test_sensors_and_the_schedule_are_stopped_by_default_and_in_dev_the_sensors_run() -> None:
-    code = (
-        "from aws_orders.definitions import *; print({s.default_status.name for s in defs.sensors})"
-    )
-    assert run_python(code) == "{'STOPPED'}\n"
-    assert run_python(code, AWS_ORDERS_SENSORS="running") == "{'RUNNING'}\n"
-    (schedule,) = defs.schedules or []
-    assert isinstance(schedule, dg.ScheduleDefinition)
-    assert schedule.default_status is dg.DefaultScheduleStatus.STOPPED
-    assert schedule.cron_schedule == "0 3 * * *"

@@ -76,6 +76,18 @@ def test_run_prints_one_json_object_and_reads_feeds_from_paths(state: Path, tmp_
     assert 0 < sum(asset["seconds"] for asset in summary["assets"].values()) < summary["seconds"]
 
 
+def test_run_prints_where_the_orders_with_an_unknown_product_are(
+    state: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "p.csv").write_text(PRODUCTS_CSV)
+    (tmp_path / "o.csv").write_text(ORDERS_CSV + "4,Ada Dahl,ada@example.org,99,1,1,1\n")
+    feeds = ["--products", str(tmp_path / "p.csv"), "--orders", str(tmp_path / "o.csv")]
+    done = run(CLI, "run", "--state", str(state), *feeds, "--max-delete-share", "1")
+    assert done.returncode == 0, done.stderr
+    file = "s3://aws-orders/output/unmatched_orders.csv"
+    assert f"1 order has an unknown product: {file}" in done.stdout
+
+
 def test_a_failed_run_exits_with_1_and_prints_the_fix(state: Path) -> None:
     done = run(CLI, "run", "--state", str(state), "--products", "/nowhere/p.csv")
     assert done.returncode == 1

@@ -99,3 +99,21 @@ def test_data_in_another_region_than_copys_is_reported(
     assert failed[f"bucket {examined.bucket}"].fix == "Set REDSHIFT_DATA_REGION=us-east-1."
     table = failed[f"table {examined.settings.products_table}"]
     assert table.found == "it is in us-east-1"
+
+
+@pytest.mark.parametrize(
+    ("feed", "action", "resource"),
+    [
+        ("s3://other/a/b.csv", "s3:GetObject", "arn:aws:s3:::other/a/b.csv"),
+        ("S3://other/a.csv", "s3:GetObject", "arn:aws:s3:::other/a.csv"),
+        ("https://example.org/a.csv", "", ""),
+        ("/data/a.csv", "", ""),
+        ("s3://no-key", "", ""),
+    ],
+)
+def test_a_feed_requires_an_action_only_if_it_is_on_s3(
+    platform: Platform, feed: str, action: str, resource: str
+) -> None:
+    platform.change_settings(products_feed=feed, orders_feed="")
+    (check,) = aws.feeds(platform.s3, platform.settings)
+    assert (check.action, check.resource) == (action, resource)

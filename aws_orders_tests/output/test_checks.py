@@ -137,7 +137,7 @@ def test_a_failed_blocking_check_stops_publication(platform: Platform) -> None:
     assert not result.success
     error = platform.failure(result)
     assert "Blocked by every_record_is_accounted_for" in error
-    assert "output/detailed_orders.csv is unchanged" in error
+    assert "the published files are unchanged" in error
     assert "1 row or record is unaccounted for. The table has 7 orders, the ledger has 6" in error
     assert not result.asset_materializations_for_node("detailed_orders_csv")
     assert platform.detailed == before

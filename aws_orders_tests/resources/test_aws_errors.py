@@ -1,6 +1,7 @@
 """AWS's errors: each is reported with its resource, a sentence and a fix."""
 
 import ast
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -226,9 +227,9 @@ def test_every_client_of_the_platform_records_the_resource(platform: Platform) -
         assert any("record_resources" in repr(handler) for handler in handlers)
     # Code that creates a client elsewhere wraps it at that place.
     for path in PACKAGE.rglob("*.py"):
-        for line in path.read_text().splitlines():
-            if "boto3.client(" in line:
-                assert "record_resources(" in line, f"{path}: {line}"
+        code = path.read_text()
+        wrapped = re.findall(r"record_resources\(\s*boto3\.client\(", code)
+        assert len(wrapped) == code.count("boto3.client("), str(path)
 
 
 @pytest.mark.parametrize("keys", ["product_id:S", "id:N", "product_id:N,brand:S", "Product_id:N"])
@@ -248,7 +249,7 @@ def test_a_table_with_another_key_is_named_with_its_key(platform: Platform, keys
         BillingMode="PAY_PER_REQUEST",
     )
     text = platform.fault("refresh_products")
-    assert f"DynamoDB table {table}: The DynamoDB table has another key" in text
+    assert f"DynamoDB table {table}: The DynamoDB table has the wrong key" in text
     assert all(f"{name} ({kind})" in text for name, kind in pairs)
     assert "AWS_ORDERS_PRODUCTS_TABLE" in text
     # Follow the advice:

@@ -1,7 +1,6 @@
 """Opens a connection to the warehouse: TLS, keepalives, and what libpq's errors mean.
 
-Where user and password come from is in `credentials`; what the connection is used for is in
-`session`.
+See `credentials` for user and password, and `session` for operations on the connection.
 """
 
 import re

@@ -2,7 +2,7 @@
 
 AWS issues them, or they are configured. They are cached until shortly before they expire. No AWS
 key is configured anywhere: boto3's default chain finds the caller's identity, and
-AWS_ENDPOINT_URL sets the endpoint. Connecting with them is in `connection`.
+AWS_ENDPOINT_URL sets the endpoint. See `connection` for connecting with them.
 """
 
 import json
@@ -159,7 +159,7 @@ def secret_credentials(client: "Client", secret: str) -> Credentials:
     https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_secret_json_structure.html
 
     Raises:
-        DataError: the secret has another format.
+        DataError: the secret has the wrong format.
     """
     where = f"Secrets Manager secret {secret}"
     with explaining_refusals("secretsmanager:GetSecretValue", where):
@@ -175,7 +175,7 @@ def secret_credentials(client: "Client", secret: str) -> Credentials:
     except (ValueError, TypeError, KeyError, AttributeError):
         # `from None`, because the error may quote the secret.
         raise DataError(
-            "The secret has another format.",
+            "The secret has the wrong format.",
             where=where,
             expected='a JSON object with "username" and "password", optionally "host" and "port"',
             found="something else, not shown here",

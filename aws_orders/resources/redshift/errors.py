@@ -1,8 +1,8 @@
 """Redshift's errors: rows that COPY rejects, and which errors are worth another attempt.
 
 `is_transient` decides this for every caller: `RedshiftResource.run` repeats an operation, and
-`reporting.steps` leaves the step to its retry policy. How an error of S3 or DynamoDB inside a COPY
-reads is in `resources.aws_errors`; errors while connecting are in `connection`.
+`reporting.steps` leaves the step to its retry policy. `resources.aws_errors` parses
+S3 and DynamoDB errors in COPY messages; see `connection` for errors while connecting.
 """
 
 import re
@@ -25,12 +25,11 @@ TRANSIENT_STATES = ("40", "57P", "23505", "42P07", "42710")
 
 @dataclass(frozen=True)
 class RejectedRow:
-    """A row that COPY rejected: its file, line, column and type, and the reason."""
+    """A row that COPY rejected: its file, line and column, and the reason."""
 
     file: str
     line: int
     column: str
-    type: str
     reason: str
 
 

@@ -1,7 +1,7 @@
-"""The Redshift resource: settings, sessions, and attempts after a transient error.
+"""The Redshift resource: settings, sessions, and retries after a transient error.
 
-How a connection is opened is in `connection`, where credentials come from in `credentials`, and
-what a session can do in `session`.
+See `connection` for how a connection is opened, `credentials` for user and password, and `session`
+for its operations.
 """
 
 import time
@@ -47,7 +47,7 @@ class RedshiftResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     auth: str = Field(
         default="password",
-        description="Where user and password come from: 'password' (the fields below), "
+        description="Source of user and password: 'password' (the fields below), "
         "'serverless' (temporary credentials for a workgroup), 'cluster' (temporary credentials "
         "for a provisioned cluster) or 'secret' (Secrets Manager).",
     )
@@ -196,7 +196,7 @@ class RedshiftResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
         Args:
             operation: Called at most `ATTEMPTS` times.
-            sleep: Waits so many seconds between attempts (see `backoff_seconds`).
+            sleep: Sleep function, for the seconds between attempts (see `backoff_seconds`).
         """
         for attempt in range(1, ATTEMPTS):
             try:

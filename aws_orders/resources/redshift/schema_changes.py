@@ -97,7 +97,7 @@ class Reason(Enum):
 
     UNKNOWN_COLUMN = "The warehouse has a column that is not in the contract."
     NARROWER = "The warehouse's column is wider than in the contract."
-    OTHER_TYPE = "The warehouse's column has another type than in the contract."
+    OTHER_TYPE = "The warehouse's column has a different type than in the contract."
     NEW_AND_REQUIRED = "A new column cannot be required: existing rows have no value for it."
     NO_LONGER_REQUIRED = "The warehouse's column is NOT NULL, and the contract allows NULL."
 
@@ -144,8 +144,8 @@ class SchemaPlan:
 def plan_changes(tables: Sequence[Table], existing: Iterable[ExistingColumn]) -> SchemaPlan:
     """Compare the contract's tables with the warehouse's columns and plan the changes.
 
-    A column that only the contract requires is accepted: the temporary tables of loads enforce
-    NOT NULL for new rows, and Redshift cannot add it to a column.
+    If the contract says NOT NULL and the table allows NULL, that is accepted: the temporary tables
+    of loads enforce NOT NULL for new rows, and Redshift cannot add it to a column.
     """
     found: dict[str, dict[str, ExistingColumn]] = {}
     for column in existing:

@@ -1,7 +1,7 @@
 """Schema evolution: makes the warehouse's tables match the contract before they are used.
 
-This module reads the warehouse's columns, executes the plan, and explains failures. The plan is
-made in `schema_changes`, the SQL is composed in `schema_sql`.
+This module reads the warehouse's columns, executes the plan, and explains failures. See
+`schema_changes` for the plan and `schema_sql` for the SQL.
 """
 
 import logging
@@ -40,8 +40,8 @@ def read_plan(session: Session, schema: str, tables: Sequence[Table]) -> SchemaP
 def evolve(session: Session, schema: str, tables: Sequence[Table]) -> list[str]:
     """Create missing tables, widen VARCHARs and add columns; return the statements executed.
 
-    Two runs may do this at the same time. After a statement fails, the tables are compared once
-    more: if the plan is shorter, the other run has made that change, and the rest continues.
+    Two runs may do this at the same time. If a statement fails, plan again. A shorter plan means
+    another run made the change; continue with the rest.
 
     Raises:
         DataError: resolving a difference could lose data, or the user may not change a table.

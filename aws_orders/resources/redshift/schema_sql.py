@@ -1,6 +1,6 @@
 """The SQL of schema evolution: the catalog query, ALTER TABLE, and the statements it advises. Pure.
 
-Which changes are needed is decided in `schema_changes`.
+See `schema_changes` for which changes are needed.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """A session: one connection to the warehouse, with the operations that loads consist of.
 
-Which SQL is sent is decided by the caller. Opening the connection is in `connection`, and
-attempts after a transient error are in `resource`.
+The caller chooses the SQL. See `connection` for how it is opened, and `resource` for retries after
+a transient error.
 """
 
 import re
@@ -32,7 +32,7 @@ SKIPPED = re.compile(r"(\d+) record\(s\) could not be loaded")
 LAST_NOTICES = 3
 # https://docs.aws.amazon.com/redshift/latest/dg/SYS_LOAD_ERROR_DETAIL.html
 LOAD_ERRORS = """
-    SELECT trim(file_name), line_number, trim(column_name), trim(column_type), trim(error_message)
+    SELECT trim(file_name), line_number, trim(column_name), trim(error_message)
     FROM sys_load_error_detail
     WHERE query_id = (SELECT max(query_id) FROM sys_load_error_detail
                       WHERE session_id = pg_backend_pid())
@@ -145,7 +145,7 @@ class Session:
 
         Args:
             limit: The most rows to return, MAXERROR of that COPY.
-            sleep: Waits so many seconds between attempts.
+            sleep: Sleep function, for the seconds between attempts.
 
         Raises:
             SkippedRowsUnknownError: the view still lists fewer rows.

@@ -1,7 +1,7 @@
 """The SQL that every table needs, as psycopg2.sql compositions. Pure.
 
-Queries of one stage are in its folder: `orders.sql`, `output.sql`. The SQL that changes tables is
-in `schema_sql`.
+Queries of one area are in its folder: `orders.sql`, `output.sql`. See `schema_sql` for the SQL that
+changes tables.
 """
 
 from collections.abc import Iterable, Sequence
@@ -68,11 +68,11 @@ def copy_deliveries(
 ) -> Composed:
     """COPY the CSV files that a manifest lists into `stage`, which has the files' columns.
 
-    With `max_errors` above 0, COPY skips up to so many rows that it rejects, and reports them
+    With `max_errors` above 0, COPY skips up to that many rows that it rejects, and reports them
     only in a notice: read `Session.skipped_rows` afterwards.
 
-    ROUNDEC, because COPY otherwise truncates surplus decimals; EMPTYASNULL, so that "" is NULL
-    like a missing value; COMPUPDATE and STATUPDATE OFF, because the stage is temporary.
+    ROUNDEC rounds instead of truncating. EMPTYASNULL loads "" as NULL, like a missing value.
+    COMPUPDATE and STATUPDATE are OFF because the stage is temporary.
     https://docs.aws.amazon.com/redshift/latest/dg/copy-parameters-data-conversion.html
     """
     return SQL(
@@ -140,7 +140,7 @@ def insert_from_stage(schema: str, table: Table, stage: str) -> Composed:
 
 
 def insert_rows(schema: str, table: Table, rows: int) -> Composed:
-    """INSERT so many rows; the arguments are their values in the contract's order."""
+    """INSERT `rows` rows; the arguments are their values in the contract's order."""
     row = SQL("({})").format(SQL(", ").join([Placeholder()] * len(table.columns)))
     return SQL("INSERT INTO {} ({})\nVALUES {}").format(
         Identifier(schema, table.name),

@@ -83,7 +83,7 @@ def _copy_rules(text: str, said: list[str]) -> Iterator[Rule]:
     else:
         # https://docs.aws.amazon.com/redshift/latest/dg/copy-parameters-data-source-s3.html
         yield "FROM 's3://" in text and "MANIFEST" in said, "a path is a prefix: use a manifest"
-        yield "ROUNDEC" in said, "surplus decimals are truncated without ROUNDEC"
+        yield "ROUNDEC" in said, "extra decimals are truncated without ROUNDEC"
         yield "IGNOREALLERRORS" not in said, "rows would be skipped silently"
 
 

@@ -117,17 +117,17 @@ REFUSED: dict[str, tuple[Table, Table, list[str]]] = {
     "another type": (
         things(KEY, replace(NAME, type=COUNT)),
         things(KEY, replace(NAME, type=ID)),
-        ["another type", "name BIGINT", "found:    name INTEGER", "INTEGER in contract.py"],
+        ["a different type", "name BIGINT", "found:    name INTEGER", "INTEGER in contract.py"],
     ),
     "a number of another scale": (
         things(KEY, replace(NAME, type=SqlType("DECIMAL(12,2)"))),
         things(KEY, replace(NAME, type=SqlType("DECIMAL(12,3)"))),
-        ["another type", "DECIMAL(12,3)", "DECIMAL(12,2)"],
+        ["a different type", "DECIMAL(12,3)", "DECIMAL(12,2)"],
     ),
     "a text of another type": (
         things(KEY, NAME),
         things(KEY, replace(NAME, type=SqlType("CHAR(20)"))),
-        ["another type", "CHAR(20)"],
+        ["a different type", "CHAR(20)"],
     ),
     "a required new column": (
         things(KEY, NAME),
