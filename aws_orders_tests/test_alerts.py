@@ -12,7 +12,6 @@ from typing import Any
 import boto3
 import dagster as dg
 import pytest
-from botocore.exceptions import ClientError
 
 from aws_orders.alerts import (
     Broken,
@@ -335,7 +334,7 @@ def test_a_topic_that_cannot_be_reached_fails_the_tick_and_the_next_one_tells(
     watch.run()
     before = watch.cursor
     for _ in range(2):
-        with pytest.raises(ClientError, match="NotFound"):
+        with pytest.raises(DataError, match="-gone: The resource does not exist"):
             watch.tick(topic=f"{watch.topic}-gone")
     with pytest.raises(DataError, match="the ARN of an SNS topic"):
         watch.tick(topic="https://sqs.example/queue")

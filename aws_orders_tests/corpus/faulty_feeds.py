@@ -126,7 +126,7 @@ FAULTY_ORDERS: dict[str, tuple[str | bytes, list[str]]] = {
     "orders: semicolons": (orders(bo()).replace(",", ";"), ["line 1", "lacks order_id"]),
     "orders: no header": (f"{bo(order_id='7')}\n{ADA}\n", ["line 1", "expected: order_id"]),
     "orders: blank line first": ("\n" + orders(bo()), ["found:    no header"]),
-    "orders: empty column name": (f"{HEADER},\n{ADA},\n", ["line 1", "cannot be read"]),
+    "orders: a known column twice": (f"{HEADER},price\n{ADA},1\n", ["line 1", "price more than"]),
     "orders: lines that end with CR alone": (
         orders(bo()).replace("\n", "\r"),
         ["line 1", "cannot be read"],

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from urllib3.exceptions import HTTPError
 
-from aws_orders.errors import DataError
+from aws_orders.errors import DataError, TransientError
 from aws_orders.intake import receive_orders, receive_products
 from aws_orders.product_sync import sync_products
 from aws_orders_tests.conftest import ORDERS_CSV, PRODUCTS_CSV, Platform
@@ -185,7 +184,7 @@ def test_a_body_that_breaks_off_may_be_tried_again_and_the_last_good_feed_stays(
 ) -> None:
     site.answer = Answer(body=GOOD + b"7,Lamp,b,c\n", cut=40)
     received.set_feeds(products=site.url)
-    with pytest.raises(HTTPError, match="40 more expected"):
+    with pytest.raises(TransientError, match="40 more expected"):
         receive_products(received.s3, received.settings)
     assert feeds(received) == (PRODUCTS_CSV, ORDERS_CSV)
 
