@@ -14,6 +14,7 @@ import psycopg2.extras
 import pytest
 import redshift_connector
 from redshift_connector.core import Connection
+from redshift_connector.error import ProgrammingError
 
 from aws_orders_tests.laptop_aws.conftest import ROLE, Workplace
 
@@ -126,7 +127,7 @@ def test_redshift_connector_gets_errors_and_continues(
         cursor.execute("CREATE TABLE t (id bigint)")
         connector.commit()
         for options, words in [("", "sys_load_error_detail"), ("SLOWLY", "SLOWLY")]:
-            with pytest.raises(redshift_connector.ProgrammingError, match=words):
+            with pytest.raises(ProgrammingError, match=words):
                 cursor.execute(
                     f"COPY t FROM '{redshift.url('in/')}' IAM_ROLE default CSV {options}"
                 )
@@ -224,7 +225,7 @@ def test_awswrangler_loads_and_unloads_csv(redshift: Workplace, connector: Conne
         parallel=False,
         max_file_size=5.0,
         manifest=True,
-        cleanpath=True,
+        cleanpath=True,  # type: ignore[call-arg] # the stubs lack it
     )
     assert redshift.keys("out/") == ["out/000", "out/manifest"]
     assert redshift.get("out/000") == b"2,b\n"

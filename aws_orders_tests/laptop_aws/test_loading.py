@@ -7,10 +7,13 @@ data are our own. test_values.py has the conversion of values.
 
 import gzip
 import json
+from typing import Any
 
 import pytest
 
 from aws_orders_tests.laptop_aws.conftest import Workplace
+
+Files = dict[str, bytes | str]
 
 
 def manifest(*entries: tuple[str, bool | None]) -> str:
@@ -24,7 +27,7 @@ def manifest(*entries: tuple[str, bool | None]) -> str:
 GRINDERS, KETTLES = (7, "Grinders", 'Small "burr" grinder'), (8, "Kettles", "Steel, or glass")
 CSV = '7,Grinders,"Small ""burr"" grinder"\n8,Kettles,"Steel, or glass"\n'
 # Options, files, rows of (id int, name varchar(20), kind varchar(40)).
-FORMATS = {
+FORMATS: dict[str, tuple[str, Files, list[tuple[Any, ...]]]] = {
     "CSV: quotes around commas, quotes doubled": ("CSV", {"in/a": CSV}, [GRINDERS, KETTLES]),
     "QUOTE AS another character": (
         "CSV QUOTE AS '%'",
@@ -76,7 +79,7 @@ FORMATS = {
 }  # fmt: skip
 
 # The source after the bucket, options, files, the ids that are loaded.
-PLACES = {
+PLACES: dict[str, tuple[str, str, Files, list[int]]] = {
     "a prefix selects all keys that begin with it, even a backup": (
         "in/beans", "CSV", {"in/beans": "1", "in/beans.backup": "2", "in/tea": "3"}, [1, 2]),
     "a folder": ("in/", "CSV", {"in/a": "1", "in/b/c": "2", "inside": "3"}, [1, 2]),

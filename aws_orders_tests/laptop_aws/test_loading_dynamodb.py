@@ -6,16 +6,20 @@ See https://docs.aws.amazon.com/redshift/latest/dg/t_Loading-data-from-dynamodb.
 from collections.abc import Iterator
 from contextlib import closing
 from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 
-from aws_orders.resources.dynamodb import Item
 from aws_orders_tests.laptop_aws.conftest import ROLE, Workplace
 
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import WriteRequestTypeDef
+
+Item = dict[str, dict[str, Any]]
 TEXT = "tab\t back\\slash\nline\r \\N '' \"q\", | é"
 # Items, options after READRATIO 50, rows of (id, name, price).
-EXAMPLES = {
+EXAMPLES: dict[str, tuple[list[Item], str, list[tuple[Any, ...]]]] = {
     "names match in any case, other attributes are left out": (
         [{"id": {"S": "1"}, "NAME": {"S": TEXT}, "Price": {"N": "5"}, "more": {"SS": ["x"]}}],
         "", [(1, TEXT, Decimal(5))]),
@@ -67,7 +71,9 @@ def products(redshift: Workplace) -> Iterator[Workplace]:
 def fill(place: Workplace, *items: Item) -> None:
     with closing(boto3.client("dynamodb")) as client:
         for start in range(0, len(items), 25):
-            puts = [{"PutRequest": {"Item": item}} for item in items[start : start + 25]]
+            puts: list[WriteRequestTypeDef] = [
+                {"PutRequest": {"Item": item}} for item in items[start : start + 25]
+            ]
             client.batch_write_item(RequestItems={place.schema: puts})
 
 

@@ -19,6 +19,7 @@ def test_the_printed_environment_is_all_that_a_client_needs(tmp_path: Path) -> N
     command = [sys.executable, "-m", "laptop_aws", "--state", str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
+            assert process.stdout is not None
             lines = list(iter(process.stdout.readline, "Ctrl-C ends it.\n"))
             pairs = [line.removeprefix("export ").strip().partition("=") for line in lines[2:]]
             environment = {name: value for name, _, value in pairs}
@@ -42,7 +43,7 @@ def copied_from_s3(environment: dict[str, str]) -> list[tuple[Any, ...]]:
         s3.create_bucket(Bucket="any")
         s3.put_object(Bucket="any", Key="t.csv", Body=b"7\n")
     names = {"DATABASE": "dbname"}
-    login = {
+    login: dict[str, Any] = {
         names.get(name, name.lower()): environment[f"REDSHIFT_{name}"]
         for name in ("HOST", "PORT", "DATABASE", "USER", "PASSWORD", "SSLMODE")
     }
@@ -51,7 +52,7 @@ def copied_from_s3(environment: dict[str, str]) -> list[tuple[Any, ...]]:
         role = environment["REDSHIFT_IAM_ROLE"]
         cursor.execute(f"COPY t FROM 's3://any/t.csv' IAM_ROLE '{role}' CSV")
         cursor.execute("SELECT a FROM t")
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 def test_a_directory_that_cannot_be_written_is_named_in_one_line(tmp_path: Path) -> None:

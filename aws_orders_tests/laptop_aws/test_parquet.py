@@ -32,7 +32,8 @@ def parquet(**columns: Any) -> bytes:
 
 
 def read(place: Workplace, key: str) -> list[dict[str, Any]]:
-    return pq.read_table(io.BytesIO(place.get(key))).to_pylist()
+    rows: list[dict[str, Any]] = pq.read_table(io.BytesIO(place.get(key))).to_pylist()
+    return rows
 
 
 @pytest.fixture

@@ -43,6 +43,7 @@ def serving(
     )
     with process:
         try:
+            assert process.stderr is not None
             address = process.stderr.readline()
             assert address.startswith("redshift: listening on 127.0.0.1:"), address
             yield process, int(address.rpartition(":")[2])
@@ -52,7 +53,7 @@ def serving(
 
 @contextmanager
 def connected(port: int) -> Iterator[Any]:
-    login = {"user": "o\"d'd", "password": PASSWORD, "dbname": "odd db"}
+    login: dict[str, Any] = {"user": "o\"d'd", "password": PASSWORD, "dbname": "odd db"}
     with closing(psycopg2.connect(host="127.0.0.1", port=port, **login)) as connection:
         connection.autocommit = True
         with connection.cursor() as cursor:

@@ -6,6 +6,7 @@ statements and data are our own.
 
 import datetime as dt
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ D = Decimal
 BEANS = "id int, name varchar(20), price decimal(8,2)"
 NOTES = "id int, name varchar(20), note varchar(20) DEFAULT 'none'"
 # Columns, options, a file, rows.
-EXAMPLES = {
+EXAMPLES: dict[str, tuple[str, str, bytes | str, list[tuple[Any, ...]]]] = {
     "without ROUNDEC decimals are truncated": (
         BEANS, "CSV", "1,a,20.259\n2,b,-20.259\n3,c,5\n4,d,0.999\n5,e,.5\n6,f,\n7,g,+1000.\n",
         [(1, "a", D("20.25")), (2, "b", D("-20.25")), (3, "c", D(5)), (4, "d", D("0.99")),
