@@ -59,13 +59,12 @@ def _record(
         byte = data[at : at + 1]
         ending = 1 if byte in (b"\n", b"") else 2 if data[at : at + 2] == b"\r\n" else 0
         if state == "quoted":
-            if not byte or at >= start + limit:
+            doubled = byte == quote == data[at + 1 : at + 2]
+            if not byte or at + doubled >= start + limit:
                 return [], opened, 0  # never closed
-            if byte == quote and data[at + 1 : at + 2] == quote and at + 1 < start + limit:
+            if doubled:
                 field += quote
                 at += 1
-            elif byte == quote and data[at + 1 : at + 2] == quote:
-                return [], opened, 0
             elif byte == quote:
                 state = "closed"
             else:

@@ -30,8 +30,10 @@ def search(
         suppressed: Health checks that do not hold for it.
         more: Other settings of Hypothesis.
     """
+    profile = settings.default
+    assert profile is not None
     return settings(
-        max_examples=max(1, examples * settings.default.max_examples // 100),
+        max_examples=max(1, examples * profile.max_examples // 100),
         deadline=None,
         suppress_health_check=suppressed,
         **more,  # type: ignore[arg-type]

@@ -112,18 +112,12 @@ def aws() -> Iterator[Aws]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            scope = self.headers["Authorization"].partition("Credential=")[2]
-            state.regions.add(scope.split("/")[2])
-            is_json = "X-Amz-Target" in self.headers
-            if is_json:
-                operation = self.headers["X-Amz-Target"].rpartition(".")[2]
-                parameters: dict[str, Any] = json.loads(body)
-            else:
-                parameters = dict(parse_qsl(body))
-                operation = parameters.pop("Action", "")
+            state.regions.add(self.headers["Authorization"].split("/")[2])  # key/date/region/…
+            target = self.headers.get("X-Amz-Target", "")
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            operation, parameters = _request(target, body.decode())
             state.asked.append((operation, parameters))
-            answer = state.answers.get(operation, denied if is_json else denied_xml)
+            answer = state.answers.get(operation, denied if target else denied_xml)
             self._reply(*answer(parameters | {"Action": operation}))
 
         def do_GET(self) -> None:  # S3's reads
@@ -152,6 +146,14 @@ def aws() -> Iterator[Aws]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def _request(target: str, body: str) -> tuple[str, dict[str, Any]]:
+    """Return the operation and its parameters, in JSON if it is in the header X-Amz-Target."""
+    if target:
+        return target.rpartition(".")[2], json.loads(body)
+    parameters = dict(parse_qsl(body))
+    return parameters.pop("Action", ""), parameters
 
 
 def denied(parameters: dict[str, Any]) -> Answer:

@@ -5,7 +5,8 @@ Throttling comes from a proxy before the laptop's DynamoDB that turns writes awa
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,6 +24,8 @@ from aws_orders.resources.dynamodb import (
 from aws_orders_tests.conftest import PRODUCTS_CSV, Platform
 from laptop_aws.stack import Stack
 
+Answer = tuple[int, bytes]
+
 
 @dataclass
 class Throttle:
@@ -33,44 +36,48 @@ class Throttle:
     always: int | None = None
     whole_batches_refused: int = 0
     batches: list[int] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def write(self, body: bytes, send: Callable[[bytes], Answer]) -> Answer:
+        """Send the writes of a BatchWriteItem that are processed; return the batch's answer."""
+        request = json.loads(body)
+        ((table, writes),) = request["RequestItems"].items()
+        with self.lock:
+            self.batches.append(len(writes))
+            if self.whole_batches_refused:
+                self.whole_batches_refused -= 1
+                return 400, b'{"__type":"com.amazonaws#ThrottlingException"}'
+            passed = self.plan.pop(0) if self.plan else self.always
+        if passed is None or passed >= len(writes):
+            return send(body)
+        unprocessed = {"UnprocessedItems": {table: writes[passed:]}}
+        if not passed:
+            return 200, json.dumps(unprocessed).encode()
+        request["RequestItems"] = {table: writes[:passed]}
+        status, text = send(json.dumps(request).encode())
+        return status, json.dumps(json.loads(text) | unprocessed).encode()
 
 
 @pytest.fixture
 def throttle(stack: Stack) -> Iterator[Throttle]:
-    throttle, lock = Throttle(), threading.Lock()
+    throttle = Throttle()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            unprocessed: dict[str, Any] = {}
             if self.headers["X-Amz-Target"].endswith("BatchWriteItem"):
-                request = json.loads(body)
-                ((table, writes),) = request["RequestItems"].items()
-                with lock:
-                    throttle.batches.append(len(writes))
-                    if throttle.whole_batches_refused:
-                        throttle.whole_batches_refused -= 1
-                        self.answer(400, b'{"__type":"com.amazonaws#ThrottlingException"}')
-                        return
-                    passed = throttle.plan.pop(0) if throttle.plan else throttle.always
-                if passed is not None and passed < len(writes):
-                    unprocessed = {table: writes[passed:]}
-                    request["RequestItems"] = {table: writes[:passed]}
-                    body = json.dumps(request).encode()
-                    if not passed:
-                        self.answer(200, json.dumps({"UnprocessedItems": unprocessed}).encode())
-                        return
-            connection = HTTPConnection("127.0.0.1", stack.aws_port)
-            headers = dict(self.headers) | {"Content-Length": str(len(body))}
-            connection.request("POST", "/", body, headers)
-            answer = connection.getresponse()
-            text = answer.read()
-            connection.close()
-            if unprocessed:
-                text = json.dumps(json.loads(text) | {"UnprocessedItems": unprocessed}).encode()
-            self.answer(answer.status, text)
+                self.answer(*throttle.write(body, self.forward))
+            else:
+                self.answer(*self.forward(body))
+
+        def forward(self, body: bytes) -> Answer:
+            with closing(HTTPConnection("127.0.0.1", stack.aws_port)) as connection:
+                headers = dict(self.headers) | {"Content-Length": str(len(body))}
+                connection.request("POST", "/", body, headers)
+                answer = connection.getresponse()
+                return answer.status, answer.read()
 
         def answer(self, status: int, text: bytes) -> None:
             self.send_response(status)

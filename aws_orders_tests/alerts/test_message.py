@@ -1,5 +1,7 @@
 """What an alert says."""
 
+from typing import Any
+
 import pytest
 
 from aws_orders.alerts.message import Installation, Message, compose, excerpt
@@ -53,7 +55,8 @@ def test_a_run_with_a_recovery_and_failures_reports_all_of_them() -> None:
 
 @pytest.mark.parametrize("name", ["ö" * 300, "a\nb", "x" * 300])
 def test_a_subject_is_short_ascii_on_one_line(name: str) -> None:
-    subject = notification({}, ended(**{name: "no"})).subject
+    failed: dict[str, Any] = {name: "no"}
+    subject = notification({}, ended(**failed)).subject
     assert len(subject) < 100
     assert subject.isascii()
     assert subject.isprintable()

@@ -92,8 +92,11 @@ def notifications(
     environment: dict[str, str], topic_name: str
 ) -> Iterator[Callable[[], list[str]]]:
     """Create a topic; yield a function that returns the subjects of new notifications."""
-    keys = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
-    place = {"endpoint_url": environment["AWS_ENDPOINT_URL"], "region_name": "us-east-1"}
+    keys: dict[str, Any] = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
+    place: dict[str, Any] = {
+        "endpoint_url": environment["AWS_ENDPOINT_URL"],
+        "region_name": "us-east-1",
+    }
     with (
         closing(boto3.client("sqs", **keys, **place)) as sqs,
         closing(boto3.client("sns", **keys, **place)) as sns,

@@ -1,7 +1,5 @@
 """A platform that the environment describes, and what the doctor finds there."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from aws_orders.cli import laptop
@@ -12,9 +10,7 @@ from laptop_aws.stack import Stack
 
 
 @pytest.fixture
-def examined(
-    platform: Platform, stack: Stack, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Platform]:
+def examined(platform: Platform, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Platform:
     """Return a platform that the environment describes, as `aws-orders env` would."""
     settings = platform.settings
     environment = laptop.environment(stack, settings.products_feed, settings.orders_feed) | {

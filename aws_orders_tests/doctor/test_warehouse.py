@@ -103,19 +103,18 @@ def test_the_role_of_copy_is_looked_up_if_aws_reports_it(
         monkeypatch.setenv("AWS_ENDPOINT_URL_REDSHIFT", api.url)
         monkeypatch.setenv("AWS_ENDPOINT_URL_REDSHIFT_SERVERLESS", api.url)
         text = f"IamRole(applyStatus=in-sync, iamRoleArn={ATTACHED})"
-        answers: dict[str, Any] = {
-            "GetWorkgroup": {"workgroup": {"namespaceName": "orders"}},
-            "GetNamespace": {"namespace": {"iamRoles": [text]}},
-        }
-        for operation, answer in answers.items():
-            api.answers[operation] = lambda _, answer=answer: (200, json.dumps(answer))
+        workgroup = json.dumps({"workgroup": {"namespaceName": "orders"}})
+        namespace = json.dumps({"namespace": {"iamRoles": [text]}})
+        api.answers["GetWorkgroup"] = lambda _: (200, workgroup)
+        api.answers["GetNamespace"] = lambda _: (200, namespace)
         api.answers["DescribeClusters"] = lambda _: (
             200,
             "<R><DescribeClustersResult><Clusters><Cluster><IamRoles><ClusterIamRole>"
             f"<IamRoleArn>{ATTACHED}</IamRoleArn>"
             "</ClusterIamRole></IamRoles></Cluster></Clusters></DescribeClustersResult></R>",
         )
-        redshift = RedshiftResource(database="dev", iam_role=iam_role, **{kind: "orders"})
+        place: dict[str, Any] = {kind: "orders"}
+        redshift = RedshiftResource(database="dev", iam_role=iam_role, **place)
         diagnosis = diagnose(role(redshift))
     assert diagnosis.status is status, diagnosis
     assert ATTACHED in diagnosis.found

@@ -48,7 +48,9 @@ class Place:
             text=True,
             timeout=600,
             check=False,
-            **({"user": user, "group": user, "extra_groups": []} if ROOT else {}),
+            user=user if ROOT else None,
+            group=user if ROOT else None,
+            extra_groups=[] if ROOT else None,
         )
 
     def copy(self, folder: Path) -> "Place":

@@ -1,7 +1,10 @@
 """COPY and UNLOAD run with the client's privileges and no others."""
 
+from typing import Any
+
 import pytest
 
+from aws_orders_tests.laptop_aws.conftest import Workplace
 from laptop_aws.redshift.plan import encode
 from laptop_aws.redshift.statements import parse
 from laptop_aws.redshift.tokens import split, tokenize
@@ -13,7 +16,7 @@ STATEMENTS = [
 ]
 
 
-def procedures(place):
+def procedures(place: Workplace) -> list[tuple[Any, ...]]:
     """Return the routines behind COPY and UNLOAD that this client may call."""
     return place.sql(
         "SELECT oid::regprocedure::text, prokind, proargtypes::regtype[]::text FROM pg_proc"
@@ -22,7 +25,9 @@ def procedures(place):
     )
 
 
-def test_the_procedures_of_copy_and_unload_check_the_clients_privileges(redshift):
+def test_the_procedures_of_copy_and_unload_check_the_clients_privileges(
+    redshift: Workplace,
+) -> None:
     before = f"UNLOAD ('SELECT 1') TO '{redshift.url('own')}' IAM_ROLE default CSV ALLOWOVERWRITE"
     texts = [text.replace("{url}", redshift.url("stolen")) for text in STATEMENTS]
     plans = [encode(parse(statement)) for text in texts for statement in split(tokenize(text))]
@@ -38,12 +43,12 @@ def test_the_procedures_of_copy_and_unload_check_the_clients_privileges(redshift
     assert redshift.keys("stolen") == []
 
 
-def test_unload_runs_its_query_as_the_client(redshift):
+def test_unload_runs_its_query_as_the_client(redshift: Workplace) -> None:
     redshift.unload("SELECT current_user, session_user")
     assert redshift.get("out/p_000") == b"awsuser,awsuser\n"
 
 
-def test_a_function_in_an_unload_gets_no_more_rights(redshift):
+def test_a_function_in_an_unload_gets_no_more_rights(redshift: Workplace) -> None:
     redshift.sql(
         "CREATE FUNCTION climb() RETURNS text LANGUAGE plpgsql AS"
         " $$BEGIN RETURN pg_read_file('postgresql.conf'); END$$"
@@ -54,7 +59,7 @@ def test_a_function_in_an_unload_gets_no_more_rights(redshift):
     assert "permission denied" in str(error)
 
 
-def test_a_function_in_a_tables_default_gets_no_more_rights(redshift):
+def test_a_function_in_a_tables_default_gets_no_more_rights(redshift: Workplace) -> None:
     redshift.sql("CREATE TABLE t (a int, b text DEFAULT current_user)")
     redshift.put({"in/1": "1\n"})
     redshift.copy("t (a)")
@@ -73,6 +78,8 @@ def test_a_function_in_a_tables_default_gets_no_more_rights(redshift):
         "SELECT * FROM pg_authid",
     ],
 )
-def test_files_programs_and_system_tables_are_out_of_reach(redshift, statement):
+def test_files_programs_and_system_tables_are_out_of_reach(
+    redshift: Workplace, statement: str
+) -> None:
     redshift.put({"in/1": "1\n"})
     redshift.fails(statement)

@@ -2,19 +2,24 @@
 
 import datetime as dt
 import re
+from collections.abc import Iterator
 from contextlib import closing
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import awswrangler as wr
 import pandas as pd
 import psycopg2.extras
 import pytest
 import redshift_connector
+from redshift_connector.core import Connection
+from redshift_connector.error import ProgrammingError
 
-from aws_orders_tests.laptop_aws.conftest import ROLE
+from aws_orders_tests.laptop_aws.conftest import ROLE, Workplace
 
 
-def test_psql_copies_files_and_describes_tables(redshift, tmp_path):
+def test_psql_copies_files_and_describes_tables(redshift: Workplace, tmp_path: Path) -> None:
     rows = tmp_path / "rows.csv"
     rows.write_text("".join(f"{n},{'x' * 100}\n" for n in range(20_000)))
     commands = [
@@ -31,7 +36,7 @@ def test_psql_copies_files_and_describes_tables(redshift, tmp_path):
     assert (tmp_path / "out.csv").read_text() == rows.read_text()
 
 
-def test_psql_shows_redshifts_notices_and_tags(redshift):
+def test_psql_shows_redshifts_notices_and_tags(redshift: Workplace) -> None:
     redshift.sql("CREATE TABLE t (a int)")
     redshift.put({"in/1": "1\n2\n"})
     done = redshift.psql("-c", f"COPY t FROM '{redshift.url('in/')}' IAM_ROLE default CSV")
@@ -45,7 +50,7 @@ def test_psql_shows_redshifts_notices_and_tags(redshift):
     assert done.stdout == "UNLOAD\n"
 
 
-def test_psql_stops_at_a_failed_load_and_names_the_view_with_details(redshift):
+def test_psql_stops_at_a_failed_load_and_names_the_view_with_details(redshift: Workplace) -> None:
     redshift.sql("CREATE TABLE t (a int)")
     redshift.put({"in/1": "one\n"})
     copy = f"COPY t FROM '{redshift.url('in/')}' IAM_ROLE default CSV"
@@ -55,7 +60,7 @@ def test_psql_stops_at_a_failed_load_and_names_the_view_with_details(redshift):
     assert redshift.sql("SELECT count(*) FROM t") == [(0,)]
 
 
-def test_psycopg2_loads_queries_and_unloads(redshift):
+def test_psycopg2_loads_queries_and_unloads(redshift: Workplace) -> None:
     redshift.put({"in/1": "1,a\n2,\n"})
     with closing(psycopg2.connect(**redshift.login())) as connection:
         with connection, connection.cursor() as cursor:
@@ -77,7 +82,7 @@ def test_psycopg2_loads_queries_and_unloads(redshift):
 
 
 @pytest.fixture
-def connector(redshift):
+def connector(redshift: Workplace) -> Iterator[Connection]:
     """Return a connection of AWS's driver, which uses transactions by default."""
     with redshift_connector.connect(ssl=False, **redshift.login()) as connection:
         with connection.cursor() as cursor:
@@ -86,7 +91,9 @@ def connector(redshift):
         yield connection
 
 
-def test_redshift_connector_loads_queries_and_unloads(redshift, connector):
+def test_redshift_connector_loads_queries_and_unloads(
+    redshift: Workplace, connector: Connection
+) -> None:
     redshift.put({"in/1": "1,a,4.505,2031-02-03 04:05:06\n2,,,\n"})
     with connector.cursor() as cursor:
         cursor.execute(
@@ -112,13 +119,15 @@ def test_redshift_connector_loads_queries_and_unloads(redshift, connector):
     assert redshift.get("out/000") == b"5\n"
 
 
-def test_redshift_connector_gets_errors_and_continues(redshift, connector):
+def test_redshift_connector_gets_errors_and_continues(
+    redshift: Workplace, connector: Connection
+) -> None:
     redshift.put({"in/1": "one\n"})
     with connector.cursor() as cursor:
         cursor.execute("CREATE TABLE t (id bigint)")
         connector.commit()
         for options, words in [("", "sys_load_error_detail"), ("SLOWLY", "SLOWLY")]:
-            with pytest.raises(redshift_connector.ProgrammingError, match=words):
+            with pytest.raises(ProgrammingError, match=words):
                 cursor.execute(
                     f"COPY t FROM '{redshift.url('in/')}' IAM_ROLE default CSV {options}"
                 )
@@ -137,7 +146,7 @@ FRAME = pd.DataFrame(
 )
 
 
-def rows(place, query="SELECT * FROM t ORDER BY id"):
+def rows(place: Workplace, query: str = "SELECT * FROM t ORDER BY id") -> list[tuple[Any, ...]]:
     return place.sql(query)
 
 
@@ -148,7 +157,7 @@ LOADED = [
 ]
 
 
-def copy_frame(redshift, connector, **more):
+def copy_frame(redshift: Workplace, connector: Connection, **more: Any) -> None:
     wr.redshift.copy(
         df=FRAME,
         path=redshift.url("stage/"),
@@ -160,7 +169,9 @@ def copy_frame(redshift, connector, **more):
     )
 
 
-def test_awswrangler_copies_a_frame_into_a_table_that_it_creates(redshift, connector):
+def test_awswrangler_copies_a_frame_into_a_table_that_it_creates(
+    redshift: Workplace, connector: Connection
+) -> None:
     copy_frame(redshift, connector)
     assert rows(redshift) == LOADED
     copy_frame(redshift, connector, mode="append", lock=True)
@@ -169,13 +180,15 @@ def test_awswrangler_copies_a_frame_into_a_table_that_it_creates(redshift, conne
 
 
 @pytest.mark.parametrize("method", ["drop", "truncate", "delete"])
-def test_awswrangler_overwrites(redshift, connector, method):
+def test_awswrangler_overwrites(redshift: Workplace, connector: Connection, method: str) -> None:
     copy_frame(redshift, connector, sortkey=["id"], distkey="id", diststyle="KEY")
     copy_frame(redshift, connector, mode="overwrite", overwrite_method=method)
     assert rows(redshift) == LOADED
 
 
-def test_awswrangler_unloads_a_query_into_a_frame(redshift, connector):
+def test_awswrangler_unloads_a_query_into_a_frame(
+    redshift: Workplace, connector: Connection
+) -> None:
     copy_frame(redshift, connector)
     frame = wr.redshift.unload(
         sql="SELECT id, name, price FROM t WHERE name <> 'it''s' OR name IS NULL ORDER BY id",
@@ -189,7 +202,7 @@ def test_awswrangler_unloads_a_query_into_a_frame(redshift, connector):
     ]
 
 
-def test_awswrangler_loads_and_unloads_csv(redshift, connector):
+def test_awswrangler_loads_and_unloads_csv(redshift: Workplace, connector: Connection) -> None:
     redshift.put({"in/1": "1,a\n2,b\n"})
     wr.redshift.copy_from_files(
         path=redshift.url("in/"),
@@ -212,7 +225,7 @@ def test_awswrangler_loads_and_unloads_csv(redshift, connector):
         parallel=False,
         max_file_size=5.0,
         manifest=True,
-        cleanpath=True,
+        cleanpath=True,  # type: ignore[call-arg] # the stubs lack it
     )
     assert redshift.keys("out/") == ["out/000", "out/manifest"]
     assert redshift.get("out/000") == b"2,b\n"

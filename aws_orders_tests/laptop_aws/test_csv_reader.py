@@ -37,35 +37,41 @@ PIECES = [
 ]  # fmt: skip
 pieces = st.sampled_from(PIECES)
 COMMON = ',"'
+# By line number: a record's fields, or None for a malformed one.
+Rows = list[tuple[int, tuple[bytes, ...] | None]]
 dialects = st.sampled_from([COMMON, COMMON, COMMON, '\t"', "|%", ";'", ' "', ", ", "^]", "\\-"])
 
 
-def written(parts, dialect):
-    delimiter, quote = dialect
+def written(parts: list[str], dialect: str) -> bytes:
+    delimiter, quote = dialect[0], dialect[1]
     found = [{"D": delimiter, "Q": quote}.get(c, c) for part in parts for c in part]
     return "".join(found).encode()
 
 
-def cut(data, size):
+def cut(data: bytes, size: int) -> list[bytes]:
     return [data[at : at + size] for at in range(0, len(data), size)]
 
 
-def read_slowly(data, dialect=COMMON, size=2**18, limit=MAX_RECORD):
+def read_slowly(
+    data: bytes, dialect: str = COMMON, size: int = 2**18, limit: int = MAX_RECORD
+) -> Rows:
     """Return the lines of all records with their fields; none for a malformed one."""
     found = records(cut(data, size), Grammar(*dialect), limit=limit)
     return [(r.line, fields(r) if isinstance(r, Record) else None) for r in found]
 
 
-def fields(record):
+def fields(record: Record) -> tuple[bytes, ...]:
     return tuple(field.encode("utf-8", "surrogateescape") for field in record.fields)
 
 
-def read_independently(data, dialect=COMMON, limit=MAX_RECORD):
-    found = csv_oracle.read(data, *(c.encode() for c in dialect), limit)
+def read_independently(data: bytes, dialect: str = COMMON, limit: int = MAX_RECORD) -> Rows:
+    found = csv_oracle.read(data, dialect[0].encode(), dialect[1].encode(), limit)
     return [(r.line, getattr(r, "fields", None)) for r in found]
 
 
-def accepted(data, dialect=COMMON, size=2**18, limit=MAX_RECORD):
+def accepted(
+    data: bytes, dialect: str = COMMON, size: int = 2**18, limit: int = MAX_RECORD
+) -> bytes | None:
     """Return the bytes for PostgreSQL, or None if it would read them differently."""
     try:
         return b"".join(same_for_postgres(cut(data, size), Grammar(*dialect), limit))
@@ -84,7 +90,9 @@ def accepted(data, dialect=COMMON, size=2**18, limit=MAX_RECORD):
 @example(['"a', "\n", "b"], COMMON, 2, MAX_RECORD)
 @example(['"aaaaaa"', '"', "\n", "b"], COMMON, 1, 8)
 @example(["aaaaaaaa", "\r\n", "b"], COMMON, 1, 8)
-def test_any_file_is_read_as_by_an_independent_reader(parts, dialect, size, limit):
+def test_any_file_is_read_as_by_an_independent_reader(
+    parts: list[str], dialect: str, size: int, limit: int
+) -> None:
     data = written(parts, dialect)
     expected = read_independently(data, dialect, limit)
     assert read_slowly(data, dialect, size, limit) == expected
@@ -102,7 +110,9 @@ def test_any_file_is_read_as_by_an_independent_reader(parts, dialect, size, limi
 
 @settings(parent=thoroughly, max_examples=max(3, FILES // 1000))
 @given(st.lists(pieces, min_size=20, max_size=60), st.integers(0, 200))
-def test_a_file_of_megabytes_is_read_as_by_an_independent_reader(parts, shift):
+def test_a_file_of_megabytes_is_read_as_by_an_independent_reader(
+    parts: list[str], shift: int
+) -> None:
     piece = written(parts, COMMON)
     data = b"x" * shift + piece * (600_000 // len(piece))
     assert read_slowly(data) == read_independently(data)
@@ -114,7 +124,7 @@ values = st.text(st.sampled_from('a ,"\r\n\t\\é\0'), max_size=8)
 
 @settings(parent=thoroughly, max_examples=max(200, FILES // 10))
 @given(st.lists(st.lists(values, min_size=2, max_size=4), max_size=30), st.sampled_from(LINE_ENDS))
-def test_well_formed_files_take_the_fast_path(rows, line_end):
+def test_well_formed_files_take_the_fast_path(rows: list[list[str]], line_end: str) -> None:
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator=line_end, quoting=csv.QUOTE_ALL).writerows(rows)
     data = text.getvalue().encode()
@@ -139,19 +149,20 @@ LIMITS = {
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 @pytest.mark.parametrize("what", LIMITS)
-def test_a_record_may_be_4_mib_long(what, end):
+def test_a_record_may_be_4_mib_long(what: str, end: bytes) -> None:
     row, loads = LIMITS[what]
     found = list(
         records(cut(end.join([b"a,b", row, b"c,d", b""]), 2**18), Grammar(",", Q.decode()))
     )
     assert [type(record) for record in found] == [Record, Record if loads else Malformed, Record]
     assert [record.line for record in found] == [1, 2, 3]
+    assert isinstance(found[2], Record)
     assert fields(found[2]) == (b"c", b"d")
     assert loads or accepted(end.join([b"a,b", row, b"c,d", b""])) is None
 
 
 @pytest.mark.parametrize("lines", [10, 200_000])
-def test_an_unclosed_quote_rejects_one_row(lines):
+def test_an_unclosed_quote_rejects_one_row(lines: int) -> None:
     rows = [b"%d,some text of a row that is not short,1" % number for number in range(lines)]
     rows[3] = b'3,"some text,1'
     found = list(records(cut(b"\n".join(rows), 2**18), Grammar(",", '"')))
@@ -160,7 +171,7 @@ def test_an_unclosed_quote_rejects_one_row(lines):
     assert accepted(b"\n".join(rows)) is None
 
 
-def test_lines_are_counted_within_fields_and_behind_faults():
+def test_lines_are_counted_within_fields_and_behind_faults() -> None:
     data = b'a,"1\n2\n3",b\nc,"d\ne"f,g\n"h\ni"\nj"\nk'
     assert [(line, row is None) for line, row in read_slowly(data)] == [
         (1, False), (4, True), (6, False), (8, True), (9, False)
@@ -189,12 +200,13 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("row", FAULTS)
-def test_a_fault_is_reported_with_its_field_and_position(row):
+def test_a_fault_is_reported_with_its_field_and_position(row: str) -> None:
     data = f"é,ok,ok\n{row}\n2,ok,ok\n".encode()
     if row.endswith("\r"):
         data = f"é,ok,ok\n{row}".encode()
     before, bad, *after = records([data], Grammar(",", '"'))
-    assert (before.fields, [record.fields for record in after]) == (
+    assert isinstance(before, Record)
+    assert (before.fields, [getattr(record, "fields", None) for record in after]) == (
         ["é", "ok", "ok"], [["2", "ok", "ok"]] if data.endswith(b"\n") else []
     )  # fmt: skip
     number, value = FAULTS[row]

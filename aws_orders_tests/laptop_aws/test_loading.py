@@ -7,11 +7,16 @@ data are our own. test_values.py has the conversion of values.
 
 import gzip
 import json
+from typing import Any
 
 import pytest
 
+from aws_orders_tests.laptop_aws.conftest import Workplace
 
-def manifest(*entries):
+Files = dict[str, bytes | str]
+
+
+def manifest(*entries: tuple[str, bool | None]) -> str:
     listed = [
         {"url": f"s3://{{bucket}}/{key}"} | ({} if must is None else {"mandatory": must})
         for key, must in entries
@@ -22,7 +27,7 @@ def manifest(*entries):
 GRINDERS, KETTLES = (7, "Grinders", 'Small "burr" grinder'), (8, "Kettles", "Steel, or glass")
 CSV = '7,Grinders,"Small ""burr"" grinder"\n8,Kettles,"Steel, or glass"\n'
 # Options, files, rows of (id int, name varchar(20), kind varchar(40)).
-FORMATS = {
+FORMATS: dict[str, tuple[str, Files, list[tuple[Any, ...]]]] = {
     "CSV: quotes around commas, quotes doubled": ("CSV", {"in/a": CSV}, [GRINDERS, KETTLES]),
     "QUOTE AS another character": (
         "CSV QUOTE AS '%'",
@@ -74,7 +79,7 @@ FORMATS = {
 }  # fmt: skip
 
 # The source after the bucket, options, files, the ids that are loaded.
-PLACES = {
+PLACES: dict[str, tuple[str, str, Files, list[int]]] = {
     "a prefix selects all keys that begin with it, even a backup": (
         "in/beans", "CSV", {"in/beans": "1", "in/beans.backup": "2", "in/tea": "3"}, [1, 2]),
     "a folder": ("in/", "CSV", {"in/a": "1", "in/b/c": "2", "inside": "3"}, [1, 2]),
@@ -100,7 +105,7 @@ PLACES = {
 
 
 @pytest.mark.parametrize("shows", FORMATS)
-def test_copy_reads_files_as_redshift_does(redshift, shows):
+def test_copy_reads_files_as_redshift_does(redshift: Workplace, shows: str) -> None:
     options, files, rows = FORMATS[shows]
     redshift.sql("CREATE TABLE t (id int, name varchar(20), kind varchar(40))")
     redshift.put(files)
@@ -110,7 +115,7 @@ def test_copy_reads_files_as_redshift_does(redshift, shows):
 
 
 @pytest.mark.parametrize("shows", PLACES)
-def test_copy_finds_files_where_redshift_does(redshift, shows):
+def test_copy_finds_files_where_redshift_does(redshift: Workplace, shows: str) -> None:
     key, options, files, ids = PLACES[shows]
     redshift.sql("CREATE TABLE t (id int)")
     redshift.put(files)
@@ -118,7 +123,7 @@ def test_copy_finds_files_where_redshift_does(redshift, shows):
     assert [row for (row,) in redshift.sql("SELECT id FROM t ORDER BY id")] == ids
 
 
-def spanning(value, block):
+def spanning(value: str, block: int) -> str:
     """Return a file of long rows with one whose value begins a byte before `block`."""
     count, rest = divmod(block - len("1,") - 1, 1000)
     first, other = (f"0,{'x' * size}\n" for size in (997 + rest, 997))
@@ -127,7 +132,9 @@ def spanning(value, block):
 
 @pytest.mark.parametrize("block", [2**16, 2**18, 2**20])
 @pytest.mark.parametrize("options", ["CSV", "CSV MAXERROR 9"])
-def test_a_value_across_two_read_blocks_loads_unchanged(redshift, block, options):
+def test_a_value_across_two_read_blocks_loads_unchanged(
+    redshift: Workplace, block: int, options: str
+) -> None:
     values = {"\\N": None, "é": "é", '"a""b"': 'a"b', '"a\n2,b"': "a\n2,b"}
     for number, (written, value) in enumerate(values.items()):
         redshift.sql("CREATE TEMP TABLE t (id int, name varchar(max))")
@@ -138,7 +145,7 @@ def test_a_value_across_two_read_blocks_loads_unchanged(redshift, block, options
         redshift.sql("DROP TABLE t")
 
 
-def test_a_manifest_may_list_files_of_several_buckets(redshift):
+def test_a_manifest_may_list_files_of_several_buckets(redshift: Workplace) -> None:
     other = f"{redshift.bucket}-2"
     redshift.s3.create_bucket(Bucket=other)
     redshift.s3.put_object(Bucket=other, Key="2", Body=b"2\n")
@@ -150,7 +157,7 @@ def test_a_manifest_may_list_files_of_several_buckets(redshift):
     assert redshift.sql("SELECT id FROM t ORDER BY 1") == [(1,), (2,)]
 
 
-def test_copy_takes_the_default_role_and_a_name_with_its_schema(redshift):
+def test_copy_takes_the_default_role_and_a_name_with_its_schema(redshift: Workplace) -> None:
     redshift.sql('CREATE TABLE "Odd name" (id int, "Id 2" int)')
     redshift.put({"in/a": "1,2\n"})
     table = f'"{redshift.schema}"."Odd name"("Id 2", ID)'
@@ -158,7 +165,7 @@ def test_copy_takes_the_default_role_and_a_name_with_its_schema(redshift):
     assert redshift.sql('SELECT id, "Id 2" FROM "Odd name"') == [(2, 1)]
 
 
-def test_copy_appends_and_reports_the_number_of_rows(redshift):
+def test_copy_appends_and_reports_the_number_of_rows(redshift: Workplace) -> None:
     redshift.sql("CREATE TABLE t (id int)")
     redshift.put({"in/a": "1\n2\n"})
     redshift.copy("t")
@@ -168,7 +175,7 @@ def test_copy_appends_and_reports_the_number_of_rows(redshift):
     assert redshift.connection.notices[-1] == message
 
 
-def test_noload_checks_the_files_and_loads_nothing(redshift):
+def test_noload_checks_the_files_and_loads_nothing(redshift: Workplace) -> None:
     redshift.sql("CREATE TABLE t (id int)")
     redshift.put({"in/a": "1\n2\n"})
     redshift.copy("t", "CSV NOLOAD")
@@ -181,7 +188,7 @@ def test_noload_checks_the_files_and_loads_nothing(redshift):
     ) == [(redshift.url("in/b"), 1)]
 
 
-def test_copy_loads_a_temporary_table_within_a_transaction(redshift):
+def test_copy_loads_a_temporary_table_within_a_transaction(redshift: Workplace) -> None:
     redshift.put({"in/a": "1,5\n"})
     redshift.sql("BEGIN; CREATE TEMP TABLE stage (id bigint NOT NULL, seats int)")
     redshift.copy("stage (id, seats)")

@@ -6,10 +6,12 @@ on more and larger files.
 
 import gzip
 import random
+from typing import Any
 
 import pytest
 
 from aws_orders_tests import csv_oracle
+from aws_orders_tests.laptop_aws.conftest import Workplace
 
 COLUMNS = 3
 PIECES = [
@@ -19,10 +21,12 @@ PIECES = [
 GOOD = [
     "a", "17", "é 🙂", " x ", "\\", "\\.", "", '""', '"a,b"', '"a\nb"', '"a\r\nb"', '"say ""x"""',
 ]  # fmt: skip
+# The rows that load, and the key and line of those that do not.
+Outcome = tuple[list[tuple[Any, ...]], list[tuple[str, int]]]
 SLOWLY = " NULL AS '~never~'"
 
 
-def random_file(chance):
+def random_file(chance: random.Random) -> bytes:
     """Return a file of a few to many rows, most of them with the table's number of fields."""
     rows = []
     for _ in range(chance.randrange(1, 40)):
@@ -35,12 +39,12 @@ def random_file(chance):
     return (text if chance.random() < 0.7 else text.rstrip("\r\n")).encode()
 
 
-def good_file(chance, line_end):
+def good_file(chance: random.Random, line_end: str) -> bytes:
     rows = (",".join(chance.choice(GOOD) for _ in range(COLUMNS)) for _ in range(30))
     return line_end.join(rows).encode() + b"\n" * chance.randrange(2) * (line_end == "\n")
 
 
-def expected(files, null="\\N"):
+def expected(files: dict[str, bytes], null: str = "\\N") -> Outcome:
     """Return the rows that load, sorted, and the lines that do not."""
     loaded, rejected = [], []
     for key, data in sorted(files.items()):
@@ -54,7 +58,7 @@ def expected(files, null="\\N"):
     return sorted(loaded, key=repr), rejected
 
 
-def copied(place, prefix, options):
+def copied(place: Workplace, prefix: str, options: str) -> Outcome:
     place.sql("CREATE TEMP TABLE t (a varchar(max), b varchar(max), c varchar(max))")
     place.copy("t", f"CSV MAXERROR 100000 {options}", prefix)
     loaded = sorted(place.sql("SELECT * FROM t"), key=repr)
@@ -67,7 +71,9 @@ def copied(place, prefix, options):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_copy_loads_and_rejects_what_an_independent_reader_does(redshift, seed):
+def test_copy_loads_and_rejects_what_an_independent_reader_does(
+    redshift: Workplace, seed: int
+) -> None:
     chance = random.Random(seed)
     files = {f"in/{number:02}": random_file(chance) for number in range(40)}
     zipped = {f"gz/{key}": gzip.compress(data) for key, data in files.items()}
@@ -82,7 +88,9 @@ def test_copy_loads_and_rejects_what_an_independent_reader_does(redshift, seed):
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
-def test_good_files_load_the_same_unchanged_and_row_by_row(redshift, line_end):
+def test_good_files_load_the_same_unchanged_and_row_by_row(
+    redshift: Workplace, line_end: str
+) -> None:
     chance = random.Random(line_end)
     files = {f"in/{number:02}": good_file(chance, line_end) for number in range(40)}
     redshift.put(files | {f"gz/{key}": gzip.compress(data) for key, data in files.items()})
@@ -91,7 +99,7 @@ def test_good_files_load_the_same_unchanged_and_row_by_row(redshift, line_end):
         assert copied(redshift, prefix, slowly) == expected(files)
 
 
-def test_files_of_megabytes_load_the_same_unchanged_and_row_by_row(redshift):
+def test_files_of_megabytes_load_the_same_unchanged_and_row_by_row(redshift: Workplace) -> None:
     chance = random.Random(7)
     fine = b"\n".join(good_file(chance, "\n").rstrip(b"\n") for _ in range(1500)) + b"\n"
     files = {"in/fine": fine, "in/faulty": fine[:700_001] + b'"' + fine[700_001:]}
@@ -101,7 +109,9 @@ def test_files_of_megabytes_load_the_same_unchanged_and_row_by_row(redshift):
     assert copied(redshift, "in/", "") == expected(files)
 
 
-def test_an_unclosed_quote_rejects_one_row_of_a_file_longer_than_a_record(redshift):
+def test_an_unclosed_quote_rejects_one_row_of_a_file_longer_than_a_record(
+    redshift: Workplace,
+) -> None:
     rows = [f"{number},{'x' * 90},c" for number in range(60_000)]
     rows[5] = '5,"27,c'
     redshift.put({"in/a": "\n".join(rows)})
@@ -110,7 +120,7 @@ def test_an_unclosed_quote_rejects_one_row_of_a_file_longer_than_a_record(redshi
     assert sorted(int(first) for first, *_ in loaded) == [n for n in range(60_000) if n != 5]
 
 
-def test_quote_and_delimiter_options_change_what_is_malformed(redshift):
+def test_quote_and_delimiter_options_change_what_is_malformed(redshift: Workplace) -> None:
     text = "1|%a|b%|x\n2|a%b|x\n3|27\" wide|,x\n4|%a%% % |x\n5|%never|x\n6|'y'|x\n"
     redshift.put({"in/a": text})
     loaded, rejected = copied(redshift, "in/", "DELIMITER '|' QUOTE AS '%'")

@@ -3,17 +3,23 @@
 See https://docs.aws.amazon.com/redshift/latest/dg/t_Loading-data-from-dynamodb.html
 """
 
+from collections.abc import Iterator
 from contextlib import closing
 from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 
-from aws_orders_tests.laptop_aws.conftest import ROLE
+from aws_orders_tests.laptop_aws.conftest import ROLE, Workplace
 
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.type_defs import WriteRequestTypeDef
+
+Item = dict[str, dict[str, Any]]
 TEXT = "tab\t back\\slash\nline\r \\N '' \"q\", | é"
 # Items, options after READRATIO 50, rows of (id, name, price).
-EXAMPLES = {
+EXAMPLES: dict[str, tuple[list[Item], str, list[tuple[Any, ...]]]] = {
     "names match in any case, other attributes are left out": (
         [{"id": {"S": "1"}, "NAME": {"S": TEXT}, "Price": {"N": "5"}, "more": {"SS": ["x"]}}],
         "", [(1, TEXT, Decimal(5))]),
@@ -49,7 +55,7 @@ EXAMPLES = {
 
 
 @pytest.fixture
-def products(redshift):
+def products(redshift: Workplace) -> Iterator[Workplace]:
     """Return the workplace and a writer for its DynamoDB table, which has the schema's name."""
     redshift.sql("CREATE TABLE products (id bigint, name varchar(4000), price decimal(12,2))")
     with closing(boto3.client("dynamodb")) as client:
@@ -62,26 +68,28 @@ def products(redshift):
         yield redshift
 
 
-def fill(place, *items):
+def fill(place: Workplace, *items: Item) -> None:
     with closing(boto3.client("dynamodb")) as client:
         for start in range(0, len(items), 25):
-            puts = [{"PutRequest": {"Item": item}} for item in items[start : start + 25]]
+            puts: list[WriteRequestTypeDef] = [
+                {"PutRequest": {"Item": item}} for item in items[start : start + 25]
+            ]
             client.batch_write_item(RequestItems={place.schema: puts})
 
 
-def statement(place, options):
+def statement(place: Workplace, options: str) -> str:
     return f"COPY products FROM 'dynamodb://{place.schema}' IAM_ROLE '{ROLE}' {options}"
 
 
 @pytest.mark.parametrize("shows", EXAMPLES)
-def test_items_become_rows(products, shows):
+def test_items_become_rows(products: Workplace, shows: str) -> None:
     items, options, rows = EXAMPLES[shows]
     fill(products, *items)
     products.sql(statement(products, f"READRATIO 50 {options}"))
     assert products.sql("SELECT * FROM products ORDER BY id") == rows
 
 
-def test_a_column_list_selects_the_attributes_to_load(products):
+def test_a_column_list_selects_the_attributes_to_load(products: Workplace) -> None:
     fill(products, {"id": {"S": "1"}, "name": {"S": "a"}, "price": {"N": "2"}})
     products.sql(
         f"COPY products (\"price\", ID) FROM 'dynamodb://{products.schema}'"
@@ -90,7 +98,7 @@ def test_a_column_list_selects_the_attributes_to_load(products):
     assert products.sql("SELECT * FROM products") == [(1, None, Decimal(2))]
 
 
-def test_more_than_a_page_of_items_is_loaded_each_once(products):
+def test_more_than_a_page_of_items_is_loaded_each_once(products: Workplace) -> None:
     fill(products, *({"id": {"S": str(n)}, "name": {"S": "x" * 3000}} for n in range(1500)))
     products.sql(statement(products, "READRATIO 100"))
     assert products.sql("SELECT count(*), count(DISTINCT id) FROM products") == [(1500, 1500)]
@@ -111,7 +119,9 @@ def test_more_than_a_page_of_items_is_loaded_each_once(products):
         ({"id": {"S": "1"}, "price": {"N": "1e12"}}, "price", ""),
     ],
 )
-def test_an_item_that_cannot_be_loaded_is_recorded(products, item, column, words):
+def test_an_item_that_cannot_be_loaded_is_recorded(
+    products: Workplace, item: Item, column: str, words: str
+) -> None:
     fill(products, item)
     error = products.fails(statement(products, "READRATIO 50"))
     assert "Load into table 'products' failed" in str(error)
@@ -148,7 +158,9 @@ def test_an_item_that_cannot_be_loaded_is_recorded(products, item, column, words
         "ZSTD",
     ],
 )
-def test_an_option_that_redshift_lacks_for_dynamodb_is_named_in_the_error(products, option):
+def test_an_option_that_redshift_lacks_for_dynamodb_is_named_in_the_error(
+    products: Workplace, option: str
+) -> None:
     fill(products, {"id": {"S": "1"}})
     words = str(products.fails(statement(products, f"READRATIO 50 {option}")))
     assert option.split()[0] in words or "CSV" in words
@@ -167,10 +179,10 @@ def test_an_option_that_redshift_lacks_for_dynamodb_is_named_in_the_error(produc
         ("READRATIO 50 SLOWLY", 'syntax error at or near "SLOWLY"'),
     ],
 )
-def test_an_invalid_statement_is_rejected(products, options, words):
+def test_an_invalid_statement_is_rejected(products: Workplace, options: str, words: str) -> None:
     assert words in str(products.fails(statement(products, options)))
 
 
-def test_a_missing_table_is_named(products):
+def test_a_missing_table_is_named(products: Workplace) -> None:
     error = products.fails("COPY products FROM 'dynamodb://absent' IAM_ROLE default READRATIO 1")
     assert "absent" in str(error)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import boto3
 import psycopg2
@@ -14,10 +15,11 @@ import psycopg2
 import laptop_aws
 
 
-def test_the_printed_environment_is_all_that_a_client_needs(tmp_path):
+def test_the_printed_environment_is_all_that_a_client_needs(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "laptop_aws", "--state", str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
+            assert process.stdout is not None
             lines = list(iter(process.stdout.readline, "Ctrl-C ends it.\n"))
             pairs = [line.removeprefix("export ").strip().partition("=") for line in lines[2:]]
             environment = {name: value for name, _, value in pairs}
@@ -30,7 +32,7 @@ def test_the_printed_environment_is_all_that_a_client_needs(tmp_path):
     assert loaded == [(7,)]
 
 
-def copied_from_s3(environment):
+def copied_from_s3(environment: dict[str, str]) -> list[tuple[Any, ...]]:
     """Create a bucket and a table, COPY one row, and return the table's rows."""
     session = boto3.session.Session(
         environment["AWS_ACCESS_KEY_ID"],
@@ -41,7 +43,7 @@ def copied_from_s3(environment):
         s3.create_bucket(Bucket="any")
         s3.put_object(Bucket="any", Key="t.csv", Body=b"7\n")
     names = {"DATABASE": "dbname"}
-    login = {
+    login: dict[str, Any] = {
         names.get(name, name.lower()): environment[f"REDSHIFT_{name}"]
         for name in ("HOST", "PORT", "DATABASE", "USER", "PASSWORD", "SSLMODE")
     }
@@ -50,10 +52,10 @@ def copied_from_s3(environment):
         role = environment["REDSHIFT_IAM_ROLE"]
         cursor.execute(f"COPY t FROM 's3://any/t.csv' IAM_ROLE '{role}' CSV")
         cursor.execute("SELECT a FROM t")
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
-def test_a_directory_that_cannot_be_written_is_named_in_one_line(tmp_path):
+def test_a_directory_that_cannot_be_written_is_named_in_one_line(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
     done = subprocess.run(
@@ -67,7 +69,7 @@ def test_a_directory_that_cannot_be_written_is_named_in_one_line(tmp_path):
     assert "--state DIR" in done.stderr
 
 
-def test_the_package_imports_no_application():
+def test_the_package_imports_no_application() -> None:
     files = list(Path(laptop_aws.__file__).parent.rglob("*.py"))
     assert len(files) > 10
     imported = set()

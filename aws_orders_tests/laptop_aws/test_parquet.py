@@ -6,10 +6,13 @@ See https://docs.aws.amazon.com/redshift/latest/dg/copy-usage_notes-copy-from-co
 import datetime as dt
 import io
 from decimal import Decimal
+from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
+
+from aws_orders_tests.laptop_aws.conftest import Workplace
 
 COLUMNS = (
     "id bigint, name varchar(20), price decimal(8,2), seen timestamp, good boolean, on_day date"
@@ -22,23 +25,24 @@ ROWS = [
 ]  # fmt: skip
 
 
-def parquet(**columns):
+def parquet(**columns: Any) -> bytes:
     file = io.BytesIO()
     pq.write_table(pa.table(columns), file)
     return file.getvalue()
 
 
-def read(place, key):
-    return pq.read_table(io.BytesIO(place.get(key))).to_pylist()
+def read(place: Workplace, key: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = pq.read_table(io.BytesIO(place.get(key))).to_pylist()
+    return rows
 
 
 @pytest.fixture
-def beans(redshift):
+def beans(redshift: Workplace) -> Workplace:
     redshift.sql("CREATE TABLE beans (id bigint, name varchar(20), seats int DEFAULT 7)")
     return redshift
 
 
-def test_columns_are_matched_by_position_not_by_name(beans):
+def test_columns_are_matched_by_position_not_by_name(beans: Workplace) -> None:
     file = parquet(name=[1, 2], seats=["a", None], other=pa.array([5, None], pa.int32()))
     beans.put({"in/1.parquet": file})
     beans.copy("beans", "FORMAT AS PARQUET STATUPDATE OFF")
@@ -46,19 +50,19 @@ def test_columns_are_matched_by_position_not_by_name(beans):
     assert beans.sql("SELECT pg_last_copy_count()") == [(2,)]
 
 
-def test_a_column_list_names_the_files_columns_in_their_order(beans):
+def test_a_column_list_names_the_files_columns_in_their_order(beans: Workplace) -> None:
     beans.put({"in/1": parquet(a=["x"], b=[9])})
     beans.copy("beans (name, id)", "PARQUET")
     assert beans.sql("SELECT * FROM beans") == [(9, "x", 7)]
 
 
-def test_every_file_under_a_prefix_is_loaded(beans):
+def test_every_file_under_a_prefix_is_loaded(beans: Workplace) -> None:
     beans.put({"in/1": parquet(a=[1], b=["x"]), "in/2": parquet(a=[2], b=["y"])})
     beans.copy("beans (id, name)", "FORMAT PARQUET")
     assert beans.sql("SELECT id, name FROM beans ORDER BY id") == [(1, "x"), (2, "y")]
 
 
-def test_a_file_that_does_not_fit_loads_nothing(beans):
+def test_a_file_that_does_not_fit_loads_nothing(beans: Workplace) -> None:
     beans.put({
         "few": parquet(a=[1], b=["x"]),
         "text": parquet(a=["one"], b=["x"], c=[1]),
@@ -82,14 +86,16 @@ def test_a_file_that_does_not_fit_loads_nothing(beans):
         "MANIFEST",
     ],
 )
-def test_an_option_not_supported_for_parquet_is_named_in_the_error(beans, option):
+def test_an_option_not_supported_for_parquet_is_named_in_the_error(
+    beans: Workplace, option: str
+) -> None:
     beans.put({"in/1": parquet(a=[1], b=["x"], c=[1])})
     words = beans.copy_fails("beans", f"FORMAT AS PARQUET {option}")
     assert option.split()[0] in words
 
 
 @pytest.mark.parametrize("option", ["HEADER", "GZIP", "NULL AS 'x'", "DELIMITER ','", "ADDQUOTES"])
-def test_unload_to_parquet_rejects_options_for_text(redshift, option):
+def test_unload_to_parquet_rejects_options_for_text(redshift: Workplace, option: str) -> None:
     to = f"'{redshift.url('out/')}' IAM_ROLE default"
     error = redshift.fails(f"UNLOAD ('SELECT 1 AS a') TO {to} FORMAT PARQUET {option}")
     assert option.split()[0] in str(error)
@@ -100,7 +106,9 @@ def test_unload_to_parquet_rejects_options_for_text(redshift, option):
     ("options", "key"),
     [("PARALLEL OFF", "out/p_000.parquet"), ("", "out/p_0000_part_00.parquet")],
 )
-def test_unloaded_files_have_their_types_and_load_again(redshift, options, key):
+def test_unloaded_files_have_their_types_and_load_again(
+    redshift: Workplace, options: str, key: str
+) -> None:
     redshift.sql(f"CREATE TABLE here ({COLUMNS}); CREATE TABLE there ({COLUMNS})")
     with redshift.connection.cursor() as cursor:
         cursor.executemany("INSERT INTO here VALUES (%s, %s, %s, %s, %s, %s)", ROWS)

@@ -10,6 +10,8 @@ import gzip
 import psycopg2
 import pytest
 
+from aws_orders_tests.laptop_aws.conftest import Workplace
+
 FAILED = "Load into table 'orders' failed.  Check 'sys_load_error_detail' system table for details."
 DETAIL = """
     SELECT trim(file_name), line_number, trim(column_name), trim(error_message)
@@ -18,7 +20,7 @@ DETAIL = """
 
 
 @pytest.fixture
-def orders(redshift):
+def orders(redshift: Workplace) -> Workplace:
     redshift.sql(
         "CREATE TABLE orders (order_id bigint NOT NULL, customer_name varchar(10),"
         " price decimal(12,2), placed_at timestamp)"
@@ -26,7 +28,7 @@ def orders(redshift):
     return redshift
 
 
-def ids(place):
+def ids(place: Workplace) -> list[int]:
     return [found for (found,) in place.sql("SELECT order_id FROM orders ORDER BY 1")]
 
 
@@ -55,8 +57,15 @@ BAD_ROWS = [
     ("row", "column", "kind", "length", "code", "reason", "value"), BAD_ROWS, ids=lambda v: str(v)
 )
 def test_a_bad_row_is_recorded_in_redshifts_words_and_nothing_is_loaded(
-    orders, row, column, kind, length, code, reason, value
-):
+    orders: Workplace,
+    row: str,
+    column: str,
+    kind: str,
+    length: str,
+    code: int | None,
+    reason: str,
+    value: str,
+) -> None:
     header = "order_id,customer_name,price,placed_at\n"
     orders.put({"in/1": f"{header}1,A,1,\n", "in/2": f'{header}2,"B\nB",2,\n{row}\n3,C,3,\n'})
     orders.put({"in/3": f"{header}4,D,4,\n"})
@@ -80,7 +89,7 @@ def test_a_bad_row_is_recorded_in_redshifts_words_and_nothing_is_loaded(
     assert provisioned == (*where, row, value, *found[5:])
 
 
-def test_dates_and_booleans_have_specific_errors(redshift):
+def test_dates_and_booleans_have_specific_errors(redshift: Workplace) -> None:
     redshift.sql("CREATE TABLE t (d date, b boolean, i int, s smallint, f real)")
     lines = ["2031-02-30,,,,", ",maybe,,,", ",,7 8,,", ",,,32768,", ",,,,x1"]
     redshift.put({"in/a": "\n".join(lines)})
@@ -97,7 +106,7 @@ def test_dates_and_booleans_have_specific_errors(redshift):
     assert rows[4][1] == "f"
 
 
-def test_text_that_is_not_utf8_is_recorded(orders):
+def test_text_that_is_not_utf8_is_recorded(orders: Workplace) -> None:
     orders.put({"in/1": b"1,A,1,\n9,\xff,1,\n"})
     assert orders.copy_fails("orders") == FAILED
     [(url, line, _, reason)] = orders.sql(DETAIL)
@@ -105,7 +114,7 @@ def test_text_that_is_not_utf8_is_recorded(orders):
     assert reason.lower().startswith("invalid utf8 hex sequence: ff")
 
 
-def test_wrong_quotes_are_recorded_with_the_field_up_to_them(orders):
+def test_wrong_quotes_are_recorded_with_the_field_up_to_them(orders: Workplace) -> None:
     rows = ["1,A,1,", '2,27" wide,1,', '3,"B"C,1,', '4,"D\nD"x,1,', '5,E,1,,,"F"G', "6,F,1,"]
     orders.put({"in/1": "\n".join(rows)})
     orders.copy("orders", "CSV MAXERROR 9")
@@ -123,7 +132,7 @@ def test_wrong_quotes_are_recorded_with_the_field_up_to_them(orders):
     ]
 
 
-def test_a_row_beyond_4_mb_is_recorded(orders):
+def test_a_row_beyond_4_mb_is_recorded(orders: Workplace) -> None:
     orders.put({"in/1": f"1,A,1,\n2,{'x' * 4 * 1024 * 1024},1,\n3,C,1,\n"})
     orders.copy("orders", "CSV MAXERROR 9")
     assert ids(orders) == [1, 3]
@@ -132,7 +141,7 @@ def test_a_row_beyond_4_mb_is_recorded(orders):
     ]
 
 
-def test_unclosed_quotes_are_recorded(orders):
+def test_unclosed_quotes_are_recorded(orders: Workplace) -> None:
     orders.put({"in/1": '1,A,1,\n9,"N,1,\n', "in/2": "2,B,2,\n"})
     assert orders.copy_fails("orders") == FAILED
     [(url, line, _, reason)] = orders.sql(DETAIL)
@@ -140,7 +149,7 @@ def test_unclosed_quotes_are_recorded(orders):
     assert "quote" in reason.lower()
 
 
-def test_a_load_error_names_user_session_query_and_table(orders):
+def test_a_load_error_names_user_session_query_and_table(orders: Workplace) -> None:
     orders.put({"in/1": "1,A,x,\n"})
     orders.copy_fails("orders")
     assert orders.sql(
@@ -156,7 +165,7 @@ def test_a_load_error_names_user_session_query_and_table(orders):
     ) == [(True, True, True, 0)]
 
 
-def test_load_errors_survive_the_rollback_that_they_cause(orders):
+def test_load_errors_survive_the_rollback_that_they_cause(orders: Workplace) -> None:
     orders.put({"in/1": "x,A,1,\n"})
     orders.sql("BEGIN; INSERT INTO orders VALUES (7)")
     assert orders.copy_fails("orders") == FAILED
@@ -174,7 +183,7 @@ def test_load_errors_survive_the_rollback_that_they_cause(orders):
     ) == [("x,A,1,", "x")]
 
 
-def test_bad_rows_of_a_temporary_table_are_recorded_as_well(redshift):
+def test_bad_rows_of_a_temporary_table_are_recorded_as_well(redshift: Workplace) -> None:
     redshift.put({"in/1": "x\n"})
     redshift.sql("BEGIN; CREATE TEMP TABLE stage (id bigint)")
     assert "Load into table 'stage' failed" in redshift.copy_fails("stage")
@@ -183,13 +192,15 @@ def test_bad_rows_of_a_temporary_table_are_recorded_as_well(redshift):
     assert redshift.sql(own) == [(1,)]
 
 
-def bad_and_good(orders, bad):
+def bad_and_good(orders: Workplace, bad: int) -> None:
     rows = [f"{n},N,{'x' if n <= bad else n},\n" for n in range(1, 11)]
     orders.put({"in/1": "".join(rows[::2]), "in/2.csv": "".join(rows[1::2])})
 
 
 @pytest.mark.parametrize(("allowed", "bad"), [(2, 1), (5, 4), (100000, 10)])
-def test_fewer_errors_than_maxerror_load_the_good_rows_and_list_the_bad(orders, allowed, bad):
+def test_fewer_errors_than_maxerror_load_the_good_rows_and_list_the_bad(
+    orders: Workplace, allowed: int, bad: int
+) -> None:
     bad_and_good(orders, bad)
     orders.copy("orders", f"CSV MAXERROR {allowed}")
     assert ids(orders) == [*range(bad + 1, 11)]
@@ -202,14 +213,16 @@ def test_fewer_errors_than_maxerror_load_the_good_rows_and_list_the_bad(orders, 
 
 
 @pytest.mark.parametrize(("allowed", "bad"), [(0, 1), (1, 1), (2, 2), (3, 7)])
-def test_as_many_errors_as_maxerror_fail_the_load(orders, allowed, bad):
+def test_as_many_errors_as_maxerror_fail_the_load(
+    orders: Workplace, allowed: int, bad: int
+) -> None:
     bad_and_good(orders, bad)
     assert orders.copy_fails("orders", f"CSV MAXERROR AS {allowed}") == FAILED
     assert ids(orders) == []
     assert len(orders.sql(DETAIL)) >= max(allowed, 1)
 
 
-def test_every_kind_of_rejected_row_is_skipped_and_listed_with_its_line(orders):
+def test_every_kind_of_rejected_row_is_skipped_and_listed_with_its_line(orders: Workplace) -> None:
     lines = ["1,A,1,", *(row for row, *_ in BAD_ROWS), '2,"B, b",2,']
     body = "h\n" + "\n".join(lines) + "\n"
     orders.put({"in/1.gz": gzip.compress(body.encode())})
@@ -218,20 +231,20 @@ def test_every_kind_of_rejected_row_is_skipped_and_listed_with_its_line(orders):
     assert [line for _, line, *_ in orders.sql(DETAIL)] == [*range(3, 3 + len(BAD_ROWS))]
 
 
-def test_maxerror_does_not_apply_to_a_missing_file_or_option(orders):
+def test_maxerror_does_not_apply_to_a_missing_file_or_option(orders: Workplace) -> None:
     orders.put({"in/1": "1,A,1,\n"})
     assert "none" in orders.copy_fails("orders", "CSV MAXERROR 10", "none")
     assert "SLOWLY" in orders.copy_fails("orders", "CSV MAXERROR 10 SLOWLY")
 
 
-def test_an_error_in_the_statement_keeps_the_last_count(orders):
+def test_an_error_in_the_statement_keeps_the_last_count(orders: Workplace) -> None:
     orders.put({"in/1": "1,A,1,\n"})
     orders.copy("orders")
     orders.copy_fails("orders", "CSV SLOWLY")
     assert orders.sql("SELECT pg_last_copy_count()") == [(1,)]
 
 
-def test_lengths_count_bytes_in_insert_as_in_copy(redshift):
+def test_lengths_count_bytes_in_insert_as_in_copy(redshift: Workplace) -> None:
     redshift.sql("CREATE TABLE t (a varchar(5))")
     redshift.put({"in/a": "Grüs\n"})
     redshift.copy("t")

@@ -14,6 +14,7 @@ import psycopg2
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from aws_orders_tests.laptop_aws.conftest import Workplace
 from aws_orders_tests.searches import search
 
 VALID = [
@@ -36,7 +37,7 @@ quickly = search(80)
 SECONDS = 120  # a server without an answer after this time hangs
 
 
-def mutated(draw):
+def mutated(draw: st.DrawFn) -> str:
     text, other = draw(st.sampled_from(VALID)), draw(st.sampled_from(VALID))
     chance = random.Random(draw(st.integers(0, 2**32)))
     tokens = text.split(" ")
@@ -67,10 +68,10 @@ statements = st.one_of(
 class Sessions:
     """One connection, which is replaced if it ended."""
 
-    def __init__(self, place):
+    def __init__(self, place: Workplace) -> None:
         self.place, self.connection, self.asked = place, place.connect(), 0
 
-    def answers(self):
+    def answers(self) -> bool:
         if self.connection.closed:
             self.connection = self.place.connect()
         if self.connection.info.transaction_status:
@@ -81,7 +82,7 @@ class Sessions:
 
 @quickly
 @given(st.lists(statements, min_size=1, max_size=3))
-def test_no_statement_ends_the_server(redshift, batch):
+def test_no_statement_ends_the_server(redshift: Workplace, batch: list[str]) -> None:
     sessions = Sessions(redshift)
     with closing(sessions.connection):
         for statement in batch:
@@ -142,7 +143,7 @@ ANSWERED = b"QFS"
 @example([message(b"F", b"F"), SYNC])
 @example([SYNC, SYNC])
 @example([message(b"Q", b"SELECT 'Z\0"), message(b"Q", b"SELECT 'Z\5I'\0")])
-def test_no_message_breaks_the_order_of_answers(redshift, messages):
+def test_no_message_breaks_the_order_of_answers(redshift: Workplace, messages: list[bytes]) -> None:
     answers = sum(each[0] in ANSWERED for each in messages)
     with closing(redshift.connect()) as connection:
         with socket.socket(fileno=os.dup(connection.fileno())) as raw:
@@ -157,7 +158,7 @@ def test_no_message_breaks_the_order_of_answers(redshift, messages):
 
 @quickly
 @given(broken)
-def test_broken_messages_end_at_most_their_own_connection(redshift, data):
+def test_broken_messages_end_at_most_their_own_connection(redshift: Workplace, data: bytes) -> None:
     with closing(redshift.connect()) as connection:
         os.write(connection.fileno(), data)
     assert redshift.sql("SELECT 1") == [(1,)]
@@ -171,7 +172,7 @@ def test_broken_messages_end_at_most_their_own_connection(redshift, data):
         st.binary(max_size=8).map(lambda body: struct.pack(">II", 16, 80877102) + body),
     )
 )
-def test_no_startup_message_ends_the_server(redshift, data):
+def test_no_startup_message_ends_the_server(redshift: Workplace, data: bytes) -> None:
     address = ("127.0.0.1", redshift.stack.redshift_port)
     with socket.create_connection(address, SECONDS) as raw:
         raw.sendall(data)

@@ -3,13 +3,15 @@
 import datetime as dt
 import re
 from contextlib import closing
+from typing import Any
 
 import pytest
 
 from aws_orders.resources.redshift.errors import SERIALIZATION_FAILURE
+from aws_orders_tests.laptop_aws.conftest import Workplace
 
 
-def test_counts_belong_to_the_last_statement_of_the_session(redshift):
+def test_counts_belong_to_the_last_statement_of_the_session(redshift: Workplace) -> None:
     counts = "SELECT pg_last_copy_count(), pg_last_unload_count(), pg_last_copy_id()"
     assert redshift.sql(counts) == [(0, 0, -1)]
     redshift.sql("CREATE TABLE t (a int)")
@@ -24,7 +26,7 @@ def test_counts_belong_to_the_last_statement_of_the_session(redshift):
         assert redshift.sql(counts, other) == [(0, 0, -1)]
 
 
-def test_truncate_commits_what_was_pending(redshift):
+def test_truncate_commits_what_was_pending(redshift: Workplace) -> None:
     redshift.sql("CREATE TABLE a (n int); CREATE TABLE b (n int); INSERT INTO b VALUES (1)")
     for statement in ("TRUNCATE b", 'truncate table "b"', f"TRUNCATE TABLE {redshift.schema}.b;"):
         redshift.sql("BEGIN")
@@ -34,13 +36,13 @@ def test_truncate_commits_what_was_pending(redshift):
     assert redshift.sql("SELECT (SELECT count(*) FROM a), (SELECT count(*) FROM b)") == [(3, 0)]
 
 
-def test_truncate_among_other_statements_commits_those_before_it(redshift):
+def test_truncate_among_other_statements_commits_those_before_it(redshift: Workplace) -> None:
     redshift.sql("CREATE TABLE a (n int); CREATE TABLE b (n int); INSERT INTO b VALUES (1)")
     redshift.sql("BEGIN; INSERT INTO a VALUES (1); TRUNCATE b; ROLLBACK")
     assert redshift.sql("SELECT count(*) FROM a") == [(1,)]
 
 
-def test_a_truncate_that_fails_fails_the_transaction(redshift):
+def test_a_truncate_that_fails_fails_the_transaction(redshift: Workplace) -> None:
     redshift.sql("CREATE TABLE a (n int)")
     redshift.sql("BEGIN; INSERT INTO a VALUES (1)")
     assert redshift.fails("TRUNCATE nowhere").pgcode == "42P01"
@@ -48,7 +50,7 @@ def test_a_truncate_that_fails_fails_the_transaction(redshift):
     assert redshift.sql("SELECT count(*) FROM a") == [(0,)]
 
 
-def test_transactions_are_snapshots_and_the_user_is_no_superuser(redshift):
+def test_transactions_are_snapshots_and_the_user_is_no_superuser(redshift: Workplace) -> None:
     redshift.sql("CREATE TABLE t (n int)")
     with closing(redshift.connect()) as other:
         redshift.sql("BEGIN")
@@ -61,7 +63,7 @@ def test_transactions_are_snapshots_and_the_user_is_no_superuser(redshift):
 
 
 @pytest.mark.parametrize("statement", ["UPDATE t SET n = n + 1", "DELETE FROM t"])
-def test_a_conflict_of_two_sessions_is_1023_as_xx000(redshift, statement):
+def test_a_conflict_of_two_sessions_is_1023_as_xx000(redshift: Workplace, statement: str) -> None:
     redshift.sql("CREATE TABLE t (n int); INSERT INTO t VALUES (1)")
     with closing(redshift.connect()) as other:
         redshift.sql("BEGIN; SELECT * FROM t")
@@ -78,7 +80,7 @@ def test_a_conflict_of_two_sessions_is_1023_as_xx000(redshift, statement):
         redshift.sql("ROLLBACK")
 
 
-def test_a_conflict_among_other_statements_is_1023_too(redshift):
+def test_a_conflict_among_other_statements_is_1023_too(redshift: Workplace) -> None:
     redshift.sql("CREATE TABLE t (n int); INSERT INTO t VALUES (1)")
     with closing(redshift.connect()) as other:
         redshift.sql("BEGIN; SELECT * FROM t")
@@ -89,7 +91,7 @@ def test_a_conflict_among_other_statements_is_1023_too(redshift):
     assert redshift.sql("SELECT n FROM t") == [(10,)]
 
 
-def test_a_read_write_conflict_of_serializable_sessions_is_1023(redshift):
+def test_a_read_write_conflict_of_serializable_sessions_is_1023(redshift: Workplace) -> None:
     redshift.sql("CREATE TABLE t (n int); INSERT INTO t VALUES (1)")
     begin = "BEGIN ISOLATION LEVEL SERIALIZABLE; SELECT sum(n) FROM t"
     with closing(redshift.connect()) as other:
@@ -120,13 +122,13 @@ DDL = [
 
 
 @pytest.mark.parametrize("statement", DDL)
-def test_redshifts_table_attributes_are_accepted(redshift, statement):
+def test_redshifts_table_attributes_are_accepted(redshift: Workplace, statement: str) -> None:
     redshift.sql(statement)
     redshift.sql("DELETE FROM t; INSERT INTO t VALUES (1, 'y')")
     assert redshift.sql("SELECT a, b FROM t") == [(1, "y")]
 
 
-def test_keys_are_accepted_and_not_enforced_but_not_null_is(redshift):
+def test_keys_are_accepted_and_not_enforced_but_not_null_is(redshift: Workplace) -> None:
     # https://docs.aws.amazon.com/redshift/latest/dg/t_Defining_constraints.html
     redshift.sql(
         "CREATE TABLE a (id int PRIMARY KEY, code varchar(9) UNIQUE NOT NULL);"
@@ -138,7 +140,7 @@ def test_keys_are_accepted_and_not_enforced_but_not_null_is(redshift):
     assert redshift.fails("INSERT INTO a (code) VALUES ('x')").pgcode == "23502"
 
 
-def test_words_of_table_attributes_remain_elsewhere(redshift):
+def test_words_of_table_attributes_remain_elsewhere(redshift: Workplace) -> None:
     redshift.sql(
         "CREATE TABLE t (a varchar(40) DEFAULT 'DISTSTYLE ALL ENCODE zstd' ENCODE zstd,"
         ' "distkey" int, "sortkey" int) DISTSTYLE EVEN -- SORTKEY (a)'
@@ -150,7 +152,7 @@ def test_words_of_table_attributes_remain_elsewhere(redshift):
     assert redshift.sql("SELECT 1 AS encode") == [(1,)]
 
 
-def test_lengths_of_text_are_redshifts(redshift):
+def test_lengths_of_text_are_redshifts(redshift: Workplace) -> None:
     redshift.sql("CREATE TABLE t (a VARCHAR(MAX), b varchar, c char, d character varying( max ))")
     assert redshift.sql(
         "SELECT column_name, character_maximum_length FROM information_schema.columns"
@@ -170,12 +172,14 @@ REFUSED_ALTERS = {
 
 
 @pytest.mark.parametrize("statement", REFUSED_ALTERS)
-def test_an_alter_table_that_redshift_rejects_is_rejected(redshift, statement):
+def test_an_alter_table_that_redshift_rejects_is_rejected(
+    redshift: Workplace, statement: str
+) -> None:
     redshift.sql("CREATE TABLE t (a varchar(3))")
     assert REFUSED_ALTERS[statement] in str(redshift.fails(statement))
 
 
-def test_columns_are_added_in_a_transaction_and_widened_outside_one(redshift):
+def test_columns_are_added_in_a_transaction_and_widened_outside_one(redshift: Workplace) -> None:
     redshift.sql('CREATE TABLE t ("the a" varchar(3))')
     widen = 'ALTER TABLE t ALTER COLUMN "the a" TYPE varchar(9)'
     redshift.sql("BEGIN")
@@ -191,12 +195,12 @@ def test_columns_are_added_in_a_transaction_and_widened_outside_one(redshift):
     assert "value too long" in str(redshift.fails(f"INSERT INTO t VALUES ('{'é' * 5}', 1)"))
 
 
-def test_drivers_detect_redshift(redshift):
+def test_drivers_detect_redshift(redshift: Workplace) -> None:
     [(version,)] = redshift.sql("SELECT version()")
     assert re.fullmatch(r"PostgreSQL 8\.0\.2 on .*, Redshift 1\.0\.\d+", version)
 
 
-def test_getdate_is_now_to_the_second_without_a_zone(redshift):
+def test_getdate_is_now_to_the_second_without_a_zone(redshift: Workplace) -> None:
     [(now, kind)] = redshift.sql("SELECT GETDATE(), pg_typeof(getdate())::text")
     assert kind == "timestamp without time zone"
     assert now.microsecond == 0
@@ -239,11 +243,13 @@ FUNCTIONS = [
 
 
 @pytest.mark.parametrize(("expression", "value"), FUNCTIONS, ids=lambda v: str(v))
-def test_functions_return_what_redshifts_return(redshift, expression, value):
+def test_functions_return_what_redshifts_return(
+    redshift: Workplace, expression: str, value: Any
+) -> None:
     assert redshift.sql(f"SELECT {expression}") == [(value,)]
 
 
-def test_a_column_may_be_named_like_a_date_part(redshift):
+def test_a_column_may_be_named_like_a_date_part(redshift: Workplace) -> None:
     redshift.sql("CREATE TABLE t (day date, month int); INSERT INTO t VALUES ('2031-02-03', 2)")
     query = "SELECT DATEDIFF(day, day, '2031-02-05'), month FROM t WHERE day = '2031-02-03'"
     assert redshift.sql(query) == [(2, 2)]

@@ -6,11 +6,13 @@ an empty field is text. Text cannot hold NUL.
 
 import datetime as dt
 from decimal import Decimal
+from typing import Any
 
 import psycopg2.extras
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aws_orders_tests.laptop_aws.conftest import Workplace
 from aws_orders_tests.searches import search
 
 NULL = "(nothing)"
@@ -38,7 +40,9 @@ quickly = search(25)
 COLUMNS = "t varchar(max), d decimal(12,2), i bigint, s timestamp, b boolean, e date"
 
 
-def travel(place, given_rows, unload, copy):
+def travel(
+    place: Workplace, given_rows: list[tuple[Any, ...]], unload: str, copy: str
+) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
     """Copy rows from `here` through S3 to `there`; return those of both tables."""
     place.sql("DELETE FROM here; DELETE FROM there")
     numbered = [(n, *row) for n, row in enumerate(given_rows)]
@@ -49,14 +53,16 @@ def travel(place, given_rows, unload, copy):
     return numbered, place.sql("SELECT * FROM there ORDER BY n")
 
 
-def tables(place, columns):
+def tables(place: Workplace, columns: str) -> None:
     for name in ("here", "there"):
         place.sql(f"CREATE TABLE IF NOT EXISTS {name} (n int, {columns})")
 
 
 @quickly
 @given(rows.filter(len), st.booleans())
-def test_any_rows_return_unchanged_from_one_file(redshift, given_rows, roundec):
+def test_any_rows_return_unchanged_from_one_file(
+    redshift: Workplace, given_rows: list[tuple[Any, ...]], roundec: bool
+) -> None:
     tables(redshift, COLUMNS)
     before, after = travel(redshift, given_rows, "PARALLEL OFF", "ROUNDEC" if roundec else "")
     assert after == before
@@ -64,7 +70,9 @@ def test_any_rows_return_unchanged_from_one_file(redshift, given_rows, roundec):
 
 @quickly
 @given(rows.filter(len))
-def test_any_rows_return_unchanged_from_compressed_parts_with_headers(redshift, given_rows):
+def test_any_rows_return_unchanged_from_compressed_parts_with_headers(
+    redshift: Workplace, given_rows: list[tuple[Any, ...]]
+) -> None:
     tables(redshift, COLUMNS)
     before, after = travel(redshift, given_rows, "HEADER GZIP", "GZIP IGNOREHEADER 1")
     assert after == before
@@ -74,7 +82,9 @@ def test_any_rows_return_unchanged_from_compressed_parts_with_headers(redshift, 
 @given(
     st.lists(st.tuples(texts), min_size=1, max_size=40), st.sampled_from(["", "TRUNCATECOLUMNS"])
 )
-def test_any_text_returns_unchanged_from_files_read_row_by_row(redshift, given_rows, option):
+def test_any_text_returns_unchanged_from_files_read_row_by_row(
+    redshift: Workplace, given_rows: list[tuple[Any, ...]], option: str
+) -> None:
     tables(redshift, "t varchar(max)")
     before, after = travel(
         redshift, given_rows, "PARALLEL OFF", f"ACCEPTINVCHARS MAXERROR 5 {option}"
@@ -84,7 +94,9 @@ def test_any_text_returns_unchanged_from_files_read_row_by_row(redshift, given_r
 
 @quickly
 @given(st.lists(st.tuples(st.none() | texts.filter(len)), min_size=1, max_size=40))
-def test_without_null_as_empty_text_and_null_are_the_same(redshift, given_rows):
+def test_without_null_as_empty_text_and_null_are_the_same(
+    redshift: Workplace, given_rows: list[tuple[Any, ...]]
+) -> None:
     tables(redshift, "t varchar(max)")
     redshift.sql("DELETE FROM here; DELETE FROM there")
     numbered = [(n, *row) for n, row in enumerate(given_rows) if row != ("\\N",)]
@@ -98,7 +110,9 @@ def test_without_null_as_empty_text_and_null_are_the_same(redshift, given_rows):
 
 @quickly
 @given(st.lists(st.decimals(-(10**6), 10**6, allow_nan=False, places=6), min_size=1, max_size=40))
-def test_copy_truncates_decimals_and_rounds_them_with_roundec(redshift, numbers):
+def test_copy_truncates_decimals_and_rounds_them_with_roundec(
+    redshift: Workplace, numbers: list[Decimal]
+) -> None:
     redshift.sql("CREATE TABLE IF NOT EXISTS t (n int, d decimal(12,2))")
     redshift.put({"in/1": "".join(f"{n},{number:f}\n" for n, number in enumerate(numbers))})
     for option, rounding in [("", "ROUND_DOWN"), ("ROUNDEC", "ROUND_HALF_UP")]:

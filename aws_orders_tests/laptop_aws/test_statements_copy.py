@@ -4,8 +4,11 @@ A feature of Redshift that is not supported is named; what Redshift rejects is r
 """
 
 import json
+from typing import Any
 
 import pytest
+
+from aws_orders_tests.laptop_aws.conftest import Workplace
 
 NOT_SUPPORTED = [
     "ACCEPTANYDATE",
@@ -30,13 +33,13 @@ NOT_SUPPORTED = [
 
 
 @pytest.fixture
-def beans(redshift):
+def beans(redshift: Workplace) -> Workplace:
     redshift.sql("CREATE TABLE beans (id int, name varchar(20))")
     redshift.put({"in/a": "1,a\n"})
     return redshift
 
 
-def error_of(beans, statement):
+def error_of(beans: Workplace, statement: str) -> str:
     """Return the error of the statement; nothing is loaded, and the session continues."""
     error = beans.fails(statement)
     assert beans.sql("SELECT count(*) FROM beans") == [(0,)]
@@ -44,7 +47,9 @@ def error_of(beans, statement):
 
 
 @pytest.mark.parametrize("option", NOT_SUPPORTED)
-def test_an_option_that_is_not_supported_is_named_in_the_error(beans, option):
+def test_an_option_that_is_not_supported_is_named_in_the_error(
+    beans: Workplace, option: str
+) -> None:
     name = option.split()[0]
     words = error_of(beans, f"COPY beans FROM 's3://{{bucket}}/in/' IAM_ROLE default CSV {option}")
     assert name in words
@@ -54,7 +59,7 @@ def test_an_option_that_is_not_supported_is_named_in_the_error(beans, option):
 @pytest.mark.parametrize(
     "kind", ["ORC", "AVRO 'auto'", "JSON 'auto'", "RCFILE", "SHAPEFILE", "SEQUENCEFILE"]
 )
-def test_a_format_that_is_not_supported_is_named_in_the_error(beans, kind):
+def test_a_format_that_is_not_supported_is_named_in_the_error(beans: Workplace, kind: str) -> None:
     for form in (f"FORMAT AS {kind}", f"FORMAT {kind}", kind):
         words = error_of(beans, f"COPY beans FROM 's3://{{bucket}}/in/' IAM_ROLE default {form}")
         assert kind.split()[0] in words
@@ -89,7 +94,7 @@ def test_a_format_that_is_not_supported_is_named_in_the_error(beans, kind):
         ("CSV; COPY", "syntax error"),
     ],
 )
-def test_invalid_options_are_rejected(beans, options, words):
+def test_invalid_options_are_rejected(beans: Workplace, options: str, words: str) -> None:
     statement = f"COPY beans FROM 's3://{{bucket}}/in/' IAM_ROLE default {options}"
     assert words in error_of(beans, statement)
 
@@ -103,7 +108,9 @@ def test_invalid_options_are_rejected(beans, options, words):
         "CREDENTIALS AS 'aws_iam_role=arn:secret'",
     ],
 )
-def test_keys_in_sql_are_not_supported_and_not_repeated_in_the_error(beans, keys):
+def test_keys_in_sql_are_not_supported_and_not_repeated_in_the_error(
+    beans: Workplace, keys: str
+) -> None:
     words = error_of(beans, f"COPY beans FROM 's3://{{bucket}}/in/' {keys} CSV")
     assert "IAM_ROLE" in words
     assert "secret" not in words.split("LINE 1")[0]
@@ -130,7 +137,9 @@ def test_keys_in_sql_are_not_supported_and_not_repeated_in_the_error(beans, keys
         ("COPY beans TO '/srv/beans'", "TO"),
     ],
 )
-def test_a_missing_or_unreadable_source_or_table_is_an_error(beans, statement, words):
+def test_a_missing_or_unreadable_source_or_table_is_an_error(
+    beans: Workplace, statement: str, words: str
+) -> None:
     assert words in error_of(beans, statement)
 
 
@@ -146,13 +155,13 @@ def test_a_missing_or_unreadable_source_or_table_is_an_error(beans, statement, w
         '{"entries": [{"url": 7}]}',
     ],
 )
-def test_an_invalid_manifest_is_an_error(beans, text):
+def test_an_invalid_manifest_is_an_error(beans: Workplace, text: str) -> None:
     beans.put({"m": text})
     statement = "COPY beans FROM 's3://{bucket}/m' IAM_ROLE default CSV MANIFEST"
     assert beans.url("m") in error_of(beans, statement)
 
 
-def test_a_missing_mandatory_file_fails_the_load_and_is_named(beans):
+def test_a_missing_mandatory_file_fails_the_load_and_is_named(beans: Workplace) -> None:
     entries = [
         {"url": beans.url("in/a"), "mandatory": True},
         {"url": beans.url("in/gone"), "mandatory": True},
@@ -163,23 +172,25 @@ def test_a_missing_mandatory_file_fails_the_load_and_is_named(beans):
 
 
 @pytest.mark.parametrize("entries", [[], [{"url": "s3://{bucket}/gone", "mandatory": False}]])
-def test_a_manifest_without_any_file_fails_whatever_is_mandatory(beans, entries):
+def test_a_manifest_without_any_file_fails_whatever_is_mandatory(
+    beans: Workplace, entries: list[dict[str, Any]]
+) -> None:
     beans.put({"m": json.dumps({"entries": entries})})
     error_of(beans, "COPY beans FROM 's3://{bucket}/m' IAM_ROLE default CSV MANIFEST")
 
 
-def test_a_file_that_is_not_gzip_is_named(beans):
+def test_a_file_that_is_not_gzip_is_named(beans: Workplace) -> None:
     statement = "COPY beans FROM 's3://{bucket}/in/' IAM_ROLE default CSV GZIP"
     assert beans.url("in/a") in error_of(beans, statement)
 
 
-def test_a_table_without_the_insert_privilege_is_an_error(redshift):
+def test_a_table_without_the_insert_privilege_is_an_error(redshift: Workplace) -> None:
     redshift.put({"in/a": "1\n"})
     statement = "COPY pg_catalog.pg_auth_members FROM 's3://{bucket}/in/' IAM_ROLE default CSV"
     assert "permission denied" in str(redshift.fails(statement))
 
 
-def test_an_omitted_column_that_needs_a_value_fails_the_load(redshift):
+def test_an_omitted_column_that_needs_a_value_fails_the_load(redshift: Workplace) -> None:
     redshift.sql("CREATE TABLE t (id int, name varchar(9) NOT NULL)")
     redshift.put({"in/a": "1\n"})
     redshift.copy_fails("t (id)")

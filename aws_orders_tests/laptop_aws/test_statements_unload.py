@@ -2,8 +2,10 @@
 
 import pytest
 
+from aws_orders_tests.laptop_aws.conftest import Workplace
 
-def error_of(redshift, statement):
+
+def error_of(redshift: Workplace, statement: str) -> str:
     """Return the error of the statement; nothing is written, and the session continues."""
     error = redshift.fails(statement)
     assert redshift.sql("SELECT 1") == [(1,)]
@@ -25,7 +27,9 @@ def error_of(redshift, statement):
         "ZSTD",
     ],
 )
-def test_an_option_that_is_not_supported_is_named_in_the_error(redshift, option):
+def test_an_option_that_is_not_supported_is_named_in_the_error(
+    redshift: Workplace, option: str
+) -> None:
     words = error_of(
         redshift,
         f"UNLOAD ('SELECT 1 AS a') TO 's3://{{bucket}}/out/p_' IAM_ROLE default CSV {option}",
@@ -56,7 +60,7 @@ def test_an_option_that_is_not_supported_is_named_in_the_error(redshift, option)
         ("CSV ACCESS_KEY_ID 'secret' SECRET_ACCESS_KEY 'secret'", "IAM_ROLE"),
     ],
 )
-def test_invalid_options_are_rejected(redshift, options, words):
+def test_invalid_options_are_rejected(redshift: Workplace, options: str, words: str) -> None:
     message = error_of(
         redshift, f"UNLOAD ('SELECT 1') TO 's3://{{bucket}}/out/p_' IAM_ROLE default {options}"
     )
@@ -82,7 +86,9 @@ def test_invalid_options_are_rejected(redshift, options, words):
         ("SELECT * FROM pg_authid", "permission denied"),
     ],
 )  # fmt: skip
-def test_a_query_that_cannot_be_unloaded_is_an_error_and_leaves_no_file(redshift, query, words):
+def test_a_query_that_cannot_be_unloaded_is_an_error_and_leaves_no_file(
+    redshift: Workplace, query: str, words: str
+) -> None:
     statement = f"UNLOAD ('{query}') TO 's3://{{bucket}}/out/p_' IAM_ROLE default CSV PARALLEL OFF"
     assert words in error_of(redshift, statement)
 
@@ -101,11 +107,13 @@ def test_a_query_that_cannot_be_unloaded_is_an_error_and_leaves_no_file(redshift
         ("UNLOAD", "syntax error"),
     ],
 )
-def test_an_invalid_unload_is_rejected(redshift, statement, words):
+def test_an_invalid_unload_is_rejected(redshift: Workplace, statement: str, words: str) -> None:
     assert words in error_of(redshift, statement)
 
 
-def test_a_failed_unload_keeps_the_last_count_and_fails_its_transaction(redshift):
+def test_a_failed_unload_keeps_the_last_count_and_fails_its_transaction(
+    redshift: Workplace,
+) -> None:
     redshift.unload("SELECT 1 UNION ALL SELECT 2")
     bad = (
         "UNLOAD ('SELECT n FROM generate_series(1, 1500000) AS n') TO 's3://no-such/x_'"

@@ -31,13 +31,13 @@ LINTER = Linter(
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_a_file_is_in_postgresqls_grammar_and_keeps_the_rules(file):
+def test_a_file_is_in_postgresqls_grammar_and_keeps_the_rules(file: Path) -> None:
     text = EVENT_TRIGGER.sub("SELECT 1;", file.read_text())
     assert [str(fault) for fault in LINTER.lint_string(text).get_violations()] == []
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_function_bodies_in_sql_are_in_postgresqls_grammar(file):
+def test_function_bodies_in_sql_are_in_postgresqls_grammar(file: Path) -> None:
     for language, body in BODY.findall(file.read_text()):
         if language == "sql":
             parsed = LINTER.parse_string(body)
@@ -46,7 +46,7 @@ def test_function_bodies_in_sql_are_in_postgresqls_grammar(file):
             assert list(parsed.tree.recursive_crawl("unparsable")) == [], body
 
 
-def test_the_linter_finds_faults_in_files_and_bodies():
+def test_the_linter_finds_faults_in_files_and_bodies() -> None:
     assert LINTER.lint_string("SELEC 1;\n").get_violations()
     assert LINTER.lint_string("select 1, Sum(a) FROM t;\n").get_violations()
     assert LINTER.parse_string("SELECT a FROM WHERE b").violations
@@ -55,7 +55,7 @@ def test_the_linter_finds_faults_in_files_and_bodies():
     assert bodies.count("plpgsql") > 10
 
 
-def test_every_file_is_installed_and_every_verb_is_requested():
+def test_every_file_is_installed_and_every_verb_is_requested() -> None:
     assert {file.stem for file in FILES} == {"schema", *bootstrap.FILES}
     sql = "".join(file.read_text() for file in FILES)
     pattern = r"(?:redshift\.request|redshift\.load_from_relay)\(\s*'(\w+)'"

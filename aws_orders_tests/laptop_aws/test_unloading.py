@@ -10,6 +10,8 @@ import re
 
 import pytest
 
+from aws_orders_tests.laptop_aws.conftest import Workplace
+
 # Part names, extensions and manifests are as the page's parameters describe them.
 EXAMPLES = {
     "CSV, one file": ("SELECT * FROM beans ORDER BY id", "CSV PARALLEL OFF", {
@@ -57,7 +59,7 @@ EXAMPLES = {
 
 
 @pytest.fixture
-def beans(redshift):
+def beans(redshift: Workplace) -> Workplace:
     redshift.sql("CREATE TABLE beans (id int, name varchar(20), price decimal(8,2))")
     redshift.sql(
         "INSERT INTO beans VALUES"
@@ -66,7 +68,7 @@ def beans(redshift):
     return redshift
 
 
-def contents(place, prefix="out/"):
+def contents(place: Workplace, prefix: str = "out/") -> dict[str, str | None]:
     """Return the uncompressed objects under a prefix by the rest of the key; None for manifests."""
     found = {}
     for key in place.keys(prefix):
@@ -76,14 +78,24 @@ def contents(place, prefix="out/"):
     return found
 
 
+def texts(place: Workplace) -> dict[str, str]:
+    """Return the contents without the manifest."""
+    found = {}
+    for key, text in contents(place).items():
+        if key != "p_manifest":
+            assert text is not None, key
+            found[key] = text
+    return found
+
+
 @pytest.mark.parametrize("shows", EXAMPLES)
-def test_unload_writes_what_redshift_writes(beans, shows):
+def test_unload_writes_what_redshift_writes(beans: Workplace, shows: str) -> None:
     query, options, objects = EXAMPLES[shows]
     beans.unload(query, options)
     assert contents(beans) == objects
 
 
-def test_a_query_can_be_dollar_quoted(beans):
+def test_a_query_can_be_dollar_quoted(beans: Workplace) -> None:
     beans.sql(
         "UNLOAD ($$SELECT name FROM beans WHERE name = 'Santos, No. 2'$$)"
         " TO 's3://{bucket}/out/p_' IAM_ROLE default CSV PARALLEL OFF"
@@ -91,7 +103,7 @@ def test_a_query_can_be_dollar_quoted(beans):
     assert contents(beans) == {"p_000": '"Santos, No. 2"\n'}
 
 
-def test_unload_reports_the_number_of_rows(beans):
+def test_unload_reports_the_number_of_rows(beans: Workplace) -> None:
     assert beans.sql("SELECT pg_last_unload_count()") == [(0,)]
     beans.unload("SELECT * FROM beans", "CSV HEADER PARALLEL OFF")
     assert beans.sql("SELECT pg_last_unload_count()") == [(3,)]
@@ -100,11 +112,10 @@ def test_unload_reports_the_number_of_rows(beans):
 
 
 @pytest.mark.parametrize("options", ["CSV", "CSV PARALLEL ON", "CSV HEADER PARALLEL TRUE GZIP"])
-def test_parallel_writes_several_parts_named_for_slices(redshift, options):
+def test_parallel_writes_several_parts_named_for_slices(redshift: Workplace, options: str) -> None:
     query = "SELECT n, repeat('x', 40) AS filler FROM generate_series(1, 50000) AS n"
     redshift.unload(query, f"{options} MANIFEST VERBOSE")
-    parts = contents(redshift)
-    del parts["p_manifest"]
+    parts = texts(redshift)
     assert len(parts) > 1
     assert all(re.fullmatch(r"p_\d{4}_part_\d\d(\.gz)?", key) for key in parts)
     assert {"p_0000_part_00", "p_0001_part_00"} <= {key.removesuffix(".gz") for key in parts}
@@ -123,14 +134,14 @@ def test_parallel_writes_several_parts_named_for_slices(redshift, options):
     assert redshift.sql("SELECT pg_last_unload_count()") == [(50000,)]
 
 
-def test_a_manifest_lists_the_files(beans):
+def test_a_manifest_lists_the_files(beans: Workplace) -> None:
     beans.unload("SELECT * FROM beans", "CSV PARALLEL OFF MANIFEST")
     manifest = json.loads(beans.get("out/p_manifest"))
     assert [entry["url"] for entry in manifest["entries"]] == [beans.url("out/p_000")]
     assert "schema" not in manifest
 
 
-def test_a_verbose_manifest_has_columns_sizes_and_counts_with_headers(beans):
+def test_a_verbose_manifest_has_columns_sizes_and_counts_with_headers(beans: Workplace) -> None:
     query = "SELECT id::bigint AS id, name, price, 'x'::char(3) AS code, 1.5::real AS f FROM beans"
     beans.unload(query, "CSV HEADER PARALLEL OFF MANIFEST VERBOSE")
     meta = {"content_length": len(beans.get("out/p_000")), "record_count": 4}
@@ -150,14 +161,13 @@ def test_a_verbose_manifest_has_columns_sizes_and_counts_with_headers(beans):
     }
 
 
-def test_maxfilesize_cuts_between_rows_and_keeps_their_order(redshift):
+def test_maxfilesize_cuts_between_rows_and_keeps_their_order(redshift: Workplace) -> None:
     query = (
         "SELECT n, CASE WHEN n % 1000 = 0 THEN E'a\\nb' ELSE repeat('x', 90) END AS filler"
         " FROM generate_series(1, 120000) AS n ORDER BY n"
     )
     redshift.unload(query, "CSV HEADER PARALLEL OFF MAXFILESIZE 5 MB MANIFEST VERBOSE")
-    parts = contents(redshift)
-    del parts["p_manifest"]
+    parts = texts(redshift)
     assert [*parts] == ["p_000", "p_001", "p_002"]
     assert max(map(len, parts.values())) <= 5 * 1024**2
     assert all(text.startswith("n,filler\n") for text in parts.values())
@@ -168,13 +178,13 @@ def test_maxfilesize_cuts_between_rows_and_keeps_their_order(redshift):
     assert [entry["meta"]["content_length"] for entry in entries] == [*map(len, parts.values())]
 
 
-def test_a_file_larger_than_a_part_of_an_upload_is_complete(redshift):
+def test_a_file_larger_than_a_part_of_an_upload_is_complete(redshift: Workplace) -> None:
     redshift.unload("SELECT n, repeat('y', 90) FROM generate_series(1, 200000) AS n ORDER BY n")
     assert contents(redshift)["p_000"] == "".join(f"{n},{'y' * 90}\n" for n in range(1, 200001))
     assert redshift.s3.list_multipart_uploads(Bucket=redshift.bucket).get("Uploads", []) == []
 
 
-def test_a_prefix_that_is_not_empty_is_rejected_and_unchanged(redshift):
+def test_a_prefix_that_is_not_empty_is_rejected_and_unchanged(redshift: Workplace) -> None:
     redshift.put({"out/p_000": "old"})
     error = redshift.fails(
         "UNLOAD ('SELECT 1') TO 's3://{bucket}/out/p_' IAM_ROLE default CSV PARALLEL OFF"
@@ -184,19 +194,19 @@ def test_a_prefix_that_is_not_empty_is_rejected_and_unchanged(redshift):
     assert contents(redshift) == {"p_000": "old"}
 
 
-def test_allowoverwrite_replaces_and_leaves_surplus_parts(redshift):
+def test_allowoverwrite_replaces_and_leaves_surplus_parts(redshift: Workplace) -> None:
     redshift.put({"out/p_000": "old", "out/p_001": "older"})
     redshift.unload("SELECT 1", "CSV PARALLEL OFF ALLOWOVERWRITE")
     assert contents(redshift) == {"p_000": "1\n", "p_001": "older"}
 
 
-def test_cleanpath_removes_what_was_under_the_prefix_and_nothing_else(redshift):
+def test_cleanpath_removes_what_was_under_the_prefix_and_nothing_else(redshift: Workplace) -> None:
     redshift.put({"out/p_000": "old", "out/p_001": "older", "out/q_000": "other"})
     redshift.unload("SELECT 1", "CSV PARALLEL OFF CLEANPATH")
     assert contents(redshift) == {"p_000": "1\n", "q_000": "other"}
 
 
-def test_cleanpath_removes_nothing_if_the_query_is_invalid(redshift):
+def test_cleanpath_removes_nothing_if_the_query_is_invalid(redshift: Workplace) -> None:
     redshift.put({"out/p_000": "old"})
     redshift.fails(
         "UNLOAD ('SELECT nothing FROM nowhere') TO 's3://{bucket}/out/p_'"
@@ -205,7 +215,7 @@ def test_cleanpath_removes_nothing_if_the_query_is_invalid(redshift):
     assert contents(redshift) == {"p_000": "old"}
 
 
-def test_unload_sees_what_its_transaction_wrote_and_s3_keeps_it(redshift):
+def test_unload_sees_what_its_transaction_wrote_and_s3_keeps_it(redshift: Workplace) -> None:
     redshift.sql("BEGIN; CREATE TEMP TABLE t (a varchar(3)); INSERT INTO t VALUES ('o''k')")
     redshift.unload("SELECT a FROM t WHERE a = 'o''k'")
     redshift.sql("ROLLBACK")

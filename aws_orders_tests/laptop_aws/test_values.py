@@ -6,14 +6,17 @@ statements and data are our own.
 
 import datetime as dt
 from decimal import Decimal
+from typing import Any
 
 import pytest
+
+from aws_orders_tests.laptop_aws.conftest import Workplace
 
 D = Decimal
 BEANS = "id int, name varchar(20), price decimal(8,2)"
 NOTES = "id int, name varchar(20), note varchar(20) DEFAULT 'none'"
 # Columns, options, a file, rows.
-EXAMPLES = {
+EXAMPLES: dict[str, tuple[str, str, bytes | str, list[tuple[Any, ...]]]] = {
     "without ROUNDEC decimals are truncated": (
         BEANS, "CSV", "1,a,20.259\n2,b,-20.259\n3,c,5\n4,d,0.999\n5,e,.5\n6,f,\n7,g,+1000.\n",
         [(1, "a", D("20.25")), (2, "b", D("-20.25")), (3, "c", D(5)), (4, "d", D("0.99")),
@@ -88,7 +91,7 @@ EXAMPLES = {
 
 
 @pytest.mark.parametrize("shows", EXAMPLES)
-def test_copy_converts_values_as_redshift_does(redshift, shows):
+def test_copy_converts_values_as_redshift_does(redshift: Workplace, shows: str) -> None:
     columns, options, file, rows = EXAMPLES[shows]
     redshift.sql(f"CREATE TABLE t ({columns})")
     redshift.put({"in/a": file})
@@ -165,7 +168,9 @@ REJECTED = {
 
 @pytest.mark.parametrize("options", ["CSV MAXERROR 1000 ROUNDEC", "CSV MAXERROR 1000"])
 @pytest.mark.parametrize("kind", REJECTED)
-def test_copy_rejects_values_that_only_postgresql_accepts(redshift, kind, options):
+def test_copy_rejects_values_that_only_postgresql_accepts(
+    redshift: Workplace, kind: str, options: str
+) -> None:
     redshift.sql(f"CREATE TABLE t (id int, v {kind})")
     for number, (field, reason) in enumerate(REJECTED[kind].items()):
         # One file per field: reading one file row by row does not affect the next.
@@ -179,21 +184,23 @@ def test_copy_rejects_values_that_only_postgresql_accepts(redshift, kind, option
 
 
 @pytest.mark.parametrize("first", ["NaN", "1e3", "0x1F", "1_000", "now"])
-def test_text_columns_accept_text_that_numeric_columns_reject(redshift, first):
+def test_text_columns_accept_text_that_numeric_columns_reject(
+    redshift: Workplace, first: str
+) -> None:
     redshift.sql("CREATE TABLE t (a varchar(20), b decimal(8,2), at timestamp)")
     redshift.put({"in/a": f"{first},1.5,2031-01-01 00:00:00\n"})
     redshift.copy("t", "CSV ROUNDEC")
     assert redshift.sql("SELECT a, b FROM t") == [(first, D("1.5"))]
 
 
-def test_an_omitted_column_gets_its_default(redshift):
+def test_an_omitted_column_gets_its_default(redshift: Workplace) -> None:
     redshift.sql("CREATE TABLE t (id int NOT NULL, city varchar(9), seats int DEFAULT '1000')")
     redshift.put({"in/a": "1,Lima\n2,Quito\n"})
     redshift.copy("t (id, city)")
     assert redshift.sql("SELECT * FROM t ORDER BY 1") == [(1, "Lima", 1000), (2, "Quito", 1000)]
 
 
-def test_a_column_list_gives_the_order_in_the_file_in_any_case(redshift):
+def test_a_column_list_gives_the_order_in_the_file_in_any_case(redshift: Workplace) -> None:
     redshift.sql(f"CREATE TABLE t ({BEANS})")
     redshift.put({"in/a": "price,id,name\n20.259,1,Ann\n,2,\n"})
     redshift.copy(

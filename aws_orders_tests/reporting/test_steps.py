@@ -52,7 +52,7 @@ def away(platform: Platform) -> None:
 def sql(text: str) -> Fault:
     def run(platform: Platform) -> None:
         with platform.redshift.session() as session:
-            session.execute(SQL(text))  # type: ignore[arg-type]
+            session.execute(SQL(text))
 
     return run
 

@@ -68,7 +68,8 @@ def called() -> Iterator[tuple[str, str, list[str]]]:
         for name in model.operation_names:
             if xform_name(name) in names:
                 shapes = model.operation_model(name).error_shapes
-                yield service, name, [shape.error_code for shape in shapes]
+                codes = [shape.error_code for shape in shapes]  # type: ignore[attr-defined]
+                yield service, name, codes
 
 
 CALLS = {f"{service} {name}": codes for service, name, codes in called()}
@@ -160,7 +161,7 @@ def test_a_signature_is_not_shown() -> None:
         (NoRegionError(), False),
         (ProfileNotFound(profile="p"), False),
         (TokenRetrievalError(provider="sso", error_msg="e"), False),
-        (SSLError(endpoint_url="https://e", error="e"), False),
+        (SSLError(endpoint_url="https://e", error=Exception("e")), False),
         (EndpointConnectionError(endpoint_url="https://e"), True),
         (IncompleteReadError(actual_bytes=1, expected_bytes=2), True),
     ],
@@ -223,7 +224,8 @@ def test_every_client_of_the_platform_records_the_resource(platform: Platform) -
     clients = [SharedS3Resource().get_client(), platform.dynamodb.get_client()]
     clients.append(RedshiftResource(database="d", region_name="us-east-1").aws_client("redshift"))
     for client in clients:
-        handlers = client.meta.events._emitter._handlers.prefix_search("after-call")
+        emitter = client.meta.events._emitter  # type: ignore[attr-defined]
+        handlers = emitter._handlers.prefix_search("after-call")
         assert any("record_resources" in repr(handler) for handler in handlers)
     # Code that creates a client elsewhere wraps it at that place.
     for path in PACKAGE.rglob("*.py"):

@@ -62,7 +62,7 @@ def test_rotated_keys_in_a_file_and_named_profiles_are_read_by_each_session(
     monkeypatch.setenv("AWS_PROFILE", "shop")
     assert key_id() == "SHOP"
     monkeypatch.delenv("AWS_PROFILE")
-    place = {"region_name": "us-east-1", "profile_name": "shop"}
+    place: dict[str, Any] = {"region_name": "us-east-1", "profile_name": "shop"}
     for resource in (SharedS3Resource(**place), DynamoDBResource(**place)):
         with closing(resource.get_client()) as client:
             assert "SHOP" in client.generate_presigned_url(OPERATIONS[type(resource)])
@@ -110,7 +110,8 @@ def test_the_s3_client_has_the_settings_of_the_resource(
     with closing(resource.get_client()) as s3:
         assert (s3.meta.region_name, s3.meta.endpoint_url) == ("eu-west-1", "http://s3.example")
         # As in dagster-aws: attempts after the first one.
-        assert s3.meta.config.retries == {"total_max_attempts": 4, "mode": "standard"}
+        retries = s3.meta.config.retries  # type: ignore[attr-defined]
+        assert retries == {"total_max_attempts": 4, "mode": "standard"}
         assert resource.get_client() is s3
     with closing(SharedS3Resource(region_name="eu-west-1", use_ssl=False).get_client()) as plain:
         assert plain.meta.endpoint_url.startswith("http://")

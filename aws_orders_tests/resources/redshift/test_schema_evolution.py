@@ -282,9 +282,7 @@ def test_the_next_run_changes_the_tables_of_an_earlier_version_and_reports_it(
     platform: Platform,
 ) -> None:
     schema = platform.redshift.schema_name
-    platform.redshift.run(
-        lambda session: [session.execute(statement) for statement in as_made_at_first(schema)]
-    )
+    platform.redshift.run(lambda session: list(map(session.execute, as_made_at_first(schema))))
     platform.query(
         "INSERT INTO orders (order_id, load_id) VALUES (900, 1);"
         "INSERT INTO orders_loads VALUES"

@@ -30,7 +30,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
             finally:
                 recorded[self.connection.info.backend_pid].append((self.query or b"").decode())
 
-    opened = resource.connect
+    opened = resource.connect  # type: ignore[attr-defined]
 
     def connect(*arguments: Any) -> psycopg2.extensions.connection:
         connection = opened(*arguments)
