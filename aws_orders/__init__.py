@@ -1,5 +1,4 @@
 """An orders data platform on AWS, built from Dagster software-defined assets.
 
-Nothing is imported here: `aws_orders.definitions` is the one door for Dagster,
-`aws_orders.cli.main` the one for people.
+Nothing is imported here. Entry points: `definitions` (Dagster), `cli.main` (command line).
 """

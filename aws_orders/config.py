@@ -81,7 +81,7 @@ class Variable:
     def for_runs(self) -> Any:
         """Return what a resource is configured with: runs read the variable when they start.
 
-        Dagster's EnvVar supports texts and whole numbers; other values are read now.
+        EnvVar supports only str and int; other types are read when the code is loaded.
         """
         value = self.read()
         if not self.required and not is_set(self.name):
@@ -96,7 +96,7 @@ PLATFORM = {
     "bucket": Variable("AWS_ORDERS_BUCKET", "S3 bucket of all files.", required=True),
     "prefix": Variable(
         "AWS_ORDERS_PREFIX",
-        "Prefix of all keys, such as `shop/`, if the bucket has other contents, too.",
+        "Prefix of all keys, such as `shop/`, if the bucket also has other contents.",
         kind=PREFIX,
     ),
     "products_feed": Variable(
@@ -119,7 +119,7 @@ PLATFORM = {
     ),
     "watch_products_table": Variable(
         "AWS_ORDERS_WATCH_PRODUCTS_TABLE",
-        "Whether the sensor `products_changed` also scans the table for changes by others.",
+        "Also scan the DynamoDB table for changes made outside the platform.",
         "false",
         SWITCH,
     ),
@@ -130,8 +130,8 @@ PLATFORM = {
     "ui_url": Variable("AWS_ORDERS_UI_URL", "URL of Dagster's web UI, for links in alerts."),
     "on_bad_rows": Variable(
         "AWS_ORDERS_ON_BAD_ROWS",
-        "A load with rows that Redshift cannot load: `fail` rejects the load; `quarantine` loads "
-        "the good rows and writes the others to the quarantine.",
+        "What to do with rows that Redshift cannot load: `fail` the load, or `quarantine` them and "
+        "load the rest.",
         "fail",
         words("fail", "quarantine"),
     ),
@@ -193,7 +193,7 @@ EXECUTOR = Variable(
 )
 SENSORS = Variable(
     "AWS_ORDERS_SENSORS",
-    "Whether sensors run until someone switches them in the UI.",
+    "Initial state of the sensors; the UI can change it.",
     "stopped",
     words("stopped", "running"),
 )

@@ -1,8 +1,9 @@
 """The contract: the columns, types, keys and meanings of all tables and files.
 
 DDL, header checks, column lists, the published file's columns, Dagster's column schemas, masking
-and the doctor's test rows derive from it. See `resources.redshift.statements` for the SQL,
-`rows.header` and `products.products_file` for reading files, and `config` for keys on S3.
+and the doctor's test rows derive from it. See `resources.redshift.statements`, `orders.sql`,
+`output.sql` and `output.rules` for the SQL, `rows.header` and `products.products_file` for
+reading files, and `resources.settings` for keys on S3.
 """
 
 from dataclasses import dataclass, replace
@@ -26,7 +27,7 @@ def varchar(max_bytes: int) -> SqlType:
     return SqlType(f"VARCHAR({max_bytes})", max_bytes)
 
 
-# BIGINT on both sides of the join: Redshift compares int = varchar as strings.
+# BIGINT in both tables, otherwise the join compares strings.
 ID = SqlType("BIGINT")
 COUNT = SqlType("INTEGER")
 MONEY = SqlType("DECIMAL(12,2)")
@@ -40,7 +41,7 @@ class Column:
     Attributes:
         name: The column's name in files, in DynamoDB and in Redshift.
         type: Its type in Redshift.
-        meaning: What it holds, for people.
+        meaning: What it holds, for display.
         required: Every row must have a value.
         personal: It holds personal data.
         optional: Files may lack the column.
@@ -115,7 +116,11 @@ ORDERS = Table(
             personal=True,
             email=True,
         ),
-        Column("product_id", ID, "The product ordered; orders of unknown products are unmatched."),
+        Column(
+            "product_id",
+            ID,
+            "Product id; orders with an unknown product go to unmatched_orders.csv.",
+        ),
         Column("price", MONEY, "Unit price, rounded to the cent."),
         Column("quantity", COUNT, "Number of units."),
         Column("total", MONEY, "Order total, rounded to the cent."),

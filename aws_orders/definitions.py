@@ -2,7 +2,7 @@
 
 `build_defs` validates the environment (see `config`), but needs no variable, no network and no
 credentials. Runs read their settings when they start. `build_defs(resource_overrides=…)` is the
-only seam for tests.
+only hook for tests.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ from aws_orders.resources.dynamodb import DynamoDBResource
 from aws_orders.resources.redshift.resource import RedshiftResource
 from aws_orders.resources.s3 import SharedS3Resource
 
-# What people expect to be up to date; the assets before them follow their feeds.
+# Assets with a freshness policy. Upstream assets change only when their feeds do.
 FRESH = {dg.AssetKey("redshift_orders"), dg.AssetKey("detailed_orders_csv")}
 
 

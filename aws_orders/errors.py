@@ -35,4 +35,4 @@ class DataError(_ReportedError):
 
 
 class TransientError(_ReportedError, RetryableError):
-    """A failure of a service or a network that a retry may get past."""
+    """A failure of a service or a network that may succeed on retry."""

@@ -13,7 +13,7 @@ from aws_orders.automation.cursors import read_cursor
 from aws_orders.resources.feeds import Version, feed_digest, feed_version
 from aws_orders.resources.s3 import find_object
 from aws_orders.resources.settings import RAW_PRODUCTS_KEY, Settings
-from aws_orders.resources.stored_feeds import DIGEST, HINT, VERSION
+from aws_orders.resources.stored_feeds import DIGEST, HINT, PROOF
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,7 +95,7 @@ def check_products_feed(
 
 def _is_stored(version: Version, stored: "Mapping[str, str]") -> bool:
     if version.proof:
-        return version.proof == stored.get(VERSION)
+        return version.proof == stored.get(PROOF)
     return bool(version.hint) and version.hint == stored.get(HINT)
 
 

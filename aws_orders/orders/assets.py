@@ -47,7 +47,7 @@ def s3_orders(
     """All deliveries of orders under `input/orders/` on S3.
 
     If an orders feed is configured, it is fetched first. Files that others write under the prefix
-    are deliveries, too.
+    are also deliveries.
     """
     with timed_step() as watch:
         client = s3.get_client()
@@ -59,7 +59,7 @@ def s3_orders(
         summary = DeliverySummary()
         for stored in list_objects(client, settings.bucket, settings.orders_prefix):
             summary.add(stored)
-        # The number of rows is known only for the feed; the load counts those of deliveries.
+        # Rows are known only if the feed is the only delivery; otherwise the load counts them.
         rows = intake.rows if intake and summary.count == 1 else None
         preview = (
             {"preview": object_preview(client, settings, summary.newest_key)}
@@ -88,7 +88,7 @@ class OrdersConfig(dg.Config):
 
     full_refresh: bool = Field(
         default=False,
-        description="Replace all orders by what is on S3 now; rows from deleted files are removed.",
+        description="Delete all orders and reload everything that is on S3 now.",
     )
     on_bad_rows: str | None = Field(
         default=None,
@@ -128,11 +128,12 @@ def redshift_orders(
     s3: S3Resource,
     redshift: RedshiftResource,
 ) -> Reports:
-    """The orders in Redshift, which copies the deliveries that the ledger lacks from S3.
+    """Orders in Redshift. COPY loads every delivery on S3 that is not in the ledger yet.
 
     Headers are checked first. Columns may be in any order; a missing column is an error; an
-    unknown column is skipped and reported. Rows and ledger commit together. A redelivered file
-    replaces its rows; a file that was deleted from S3 keeps them.
+    unknown column is skipped and reported. Rows and ledger commit together. If a file is
+    redelivered, its rows are replaced, and the other files of the same load are reloaded. If it
+    is deleted from S3, its rows stay.
     """
     with timed_step() as watch:
         client, prefix = s3.get_client(), run_prefix(context, settings)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_orders.contract import ORDERS, ORDERS_LOADS, ORDERS_REJECTED, ORDERS_TABLES, Table
 from aws_orders.orders import sql
-from aws_orders.orders.ledger import PlanOutdatedError, slices
+from aws_orders.orders.ledger import PlanOutdatedError
 from aws_orders.orders.load_plan import LoadPlan
 from aws_orders.orders.rejected_rows import delete_quarantines
 from aws_orders.orders.staged_load import StagedLoad, stage_name
@@ -54,7 +54,8 @@ def commit_loads(
 
 
 def _insert(session: Session, schema: str, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
-    for piece in slices(rows, INSERTED_ROWS):
+    for start in range(0, len(rows), INSERTED_ROWS):
+        piece = rows[start : start + INSERTED_ROWS]
         values = tuple(value for row in piece for value in row)
         session.execute(statements.insert_rows(schema, table, len(piece)), values)
 

@@ -65,7 +65,7 @@ class DeliverySummary:
 
 @dataclass(frozen=True)
 class Shape:
-    """What deliveries share that one COPY loads: the header and the compression."""
+    """Files with the same header and compression can share one COPY."""
 
     header: tuple[str, ...]
     gzip: bool
@@ -84,7 +84,8 @@ def group_by_shape(
 def copy_manifest(uris: Iterable[str]) -> bytes:
     """Return the manifest that makes COPY load exactly these files and fail if one is missing.
 
-    COPY takes a path without a manifest as a prefix: it loads `orders.csv.bak` with `orders.csv`.
+    Without a manifest COPY treats the path as a prefix: `orders.csv` would also load
+    `orders.csv.bak`.
     """
     entries = [{"url": uri, "mandatory": True} for uri in uris]
     return json.dumps({"entries": entries}, ensure_ascii=False).encode()

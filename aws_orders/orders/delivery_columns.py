@@ -14,8 +14,8 @@ FILES_SHOWN = 10
 def stage_columns(header: Sequence[str], table: Table) -> tuple[str, ...]:
     """Return the columns of the temporary table that a file with this header is copied into.
 
-    Columns that the contract does not have are named by their position: the file's name may be
-    empty, repeated, too long, or the name of a system column.
+    Columns that are not in the contract get a name from their position, because the name in the
+    file may be empty, repeated, too long, or the name of a system column.
     """
     prefix = "ignored_"
     while any(name.startswith(prefix) for name in table.names):
@@ -27,7 +27,7 @@ def stage_columns(header: Sequence[str], table: Table) -> tuple[str, ...]:
 
 
 def file_columns(header: Sequence[str]) -> tuple[str, ...]:
-    """Return the file's column names for people; a column without a name gets its position."""
+    """Return the file's column names for display; a column without a name gets its position."""
     return tuple(
         name or f"(column {position}, no name)" for position, name in enumerate(header, start=1)
     )

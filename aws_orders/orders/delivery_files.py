@@ -64,20 +64,6 @@ def read_chunks(s3: "S3Client", uri: str, etag: str) -> Iterator[bytes]:
         raise _bad_gzip(uri, error) from error
 
 
-def check_gzip(s3: "S3Client", uri: str) -> None:
-    """Read a gzipped delivery to its end.
-
-    Raises:
-        DataError: the file is truncated or damaged.
-    """
-    try:
-        with _opened(s3, uri) as content:
-            while content.read(1024 * 1024):
-                pass
-    except BAD_GZIP as error:
-        raise _bad_gzip(uri, error) from error
-
-
 def _bad_gzip(uri: str, error: Exception) -> DataError:
     return DataError(
         "The file's name ends in .gz, but its content is not gzip or is damaged.",

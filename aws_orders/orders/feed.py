@@ -22,7 +22,7 @@ from aws_orders.resources.stored_feeds import (
     feed_metadata,
     is_proven_current,
 )
-from aws_orders.rows.header import MAX_HEADER_BYTES, check_header, parse_header
+from aws_orders.rows.header import MAX_HEADER_BYTES, check_header, no_rows_error, parse_header
 from aws_orders.rows.records import RecordCounter
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ def receive_orders(
 ) -> OrdersIntake:
     """Store the orders feed at `ORDERS_FEED_KEY`, unless the same bytes are there already.
 
-    A strong ETag proves that they are. Equal hints only make it likely: the feed is then read and
-    hashed before it is uploaded.
+    Same strong ETag: skip. Same hint (such as Last-Modified): download and hash first, upload only
+    if the hash differs.
 
     Args:
         s3: The client.
@@ -77,7 +77,7 @@ def _replace_orders(
 ) -> OrdersIntake:
     """Stream a feed to one of the run's keys; if its bytes are new, copy it to `ORDERS_FEED_KEY`.
 
-    An incomplete feed is never at a key that is loaded.
+    The target key never holds a partial feed.
     """
     where, staged = without_secrets(settings.orders_feed), f"{run_prefix}feed.csv"
     hashed = HashingReader(feed.stream)
@@ -86,16 +86,10 @@ def _replace_orders(
     reader.counter.finish()
     rows = reader.counter.records
     if not rows:
-        raise DataError(
-            "The file has a header but no rows.",
-            where=where,
-            expected="at least one row",
-            found="none",
-            fix="Have the sender deliver the whole file.",
-        )
+        raise no_rows_error(where)
     changed = hashed.digest != stored.get(DIGEST)
     if changed:
-        _stored_metadata(s3, settings)  # checks that nothing else wrote there meanwhile
+        _stored_metadata(s3, settings)  # checks that nothing else wrote there since
         metadata = feed_metadata(feed.version, hashed.digest, rows)
         parts = list(list_objects(s3, settings.bucket, staged))
         join_objects(s3, settings.bucket, parts, settings.key(ORDERS_FEED_KEY), metadata=metadata)

@@ -1,17 +1,14 @@
 """Compares a listing with the load ledger: what to load, and what to replace. Pure.
 
-Both sides are streams sorted by key; memory grows only with what is new. See `load_plan` for
-reading them.
+Both sides are streams sorted by key; only new and changed deliveries are kept in memory. See
+`load_plan` for reading them.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from aws_orders.errors import RetryableError
 from aws_orders.resources.objects import StoredObject
-
-T = TypeVar("T")
 
 
 class PlanOutdatedError(RetryableError):
@@ -34,7 +31,7 @@ class Changes:
     Attributes:
         new: Deliveries that are not in the ledger.
         redelivered: Deliveries whose content differs from what was loaded.
-        outdated: The ids of the loads that brought the earlier content.
+        outdated: The ids of the loads that loaded the earlier content.
     """
 
     new: list[StoredObject] = field(default_factory=list)
@@ -71,11 +68,5 @@ def siblings(members: Iterable[Entry], redelivered: Iterable[StoredObject]) -> l
 
 
 def lost(entries: Sequence[Entry], present: Mapping[str, str]) -> list[str]:
-    """Return the keys whose loaded content S3 no longer has; `present` has ETags by key."""
+    """Return the keys of entries that were deleted or changed on S3; `present`: ETags by key."""
     return [entry.key for entry in entries if present.get(entry.key) != entry.etag]
-
-
-def slices(items: Sequence[T], length: int) -> Iterator[Sequence[T]]:
-    """Cut `items` into pieces of at most `length`."""
-    for start in range(0, len(items), length):
-        yield items[start : start + length]

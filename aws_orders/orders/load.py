@@ -3,8 +3,7 @@
 The steps are in `load_plan`, `staging` and `commit`, which also says what one transaction holds.
 """
 
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ from aws_orders.contract import ORDERS, ORDERS_TABLES
 from aws_orders.orders.commit import commit_loads, delete_outdated_quarantines
 from aws_orders.orders.delivery_columns import file_columns, unknown_columns
 from aws_orders.orders.ledger import Changes, PlanOutdatedError
-from aws_orders.orders.load_plan import plan_load
+from aws_orders.orders.load_plan import LoadPlan, plan_load
 from aws_orders.orders.staged_load import StagedLoad
 from aws_orders.orders.staging import Staging
 from aws_orders.resources.objects import StoredObject
@@ -83,8 +82,8 @@ def load_orders(
 ) -> OrdersLoad:
     """Load the deliveries that the ledger lacks; rows and ledger entries commit together.
 
-    A redelivered file replaces the load that brought it; the other files of that load are loaded
-    again. A file that was deleted from S3 keeps its rows.
+    If a file is redelivered, its rows are replaced, and the other files of the same load are
+    reloaded. If it is deleted from S3, its rows stay.
 
     Args:
         redshift: The warehouse.
@@ -92,7 +91,7 @@ def load_orders(
         settings: The bucket.
         run_id: The run's id, for the ledger.
         run_prefix: Prefix of the run's keys, for the manifests.
-        full_refresh: Replace all rows by what is on S3 now; rows from deleted files are removed.
+        full_refresh: Delete all orders and reload everything that is on S3 now.
         max_bad_share: The largest share, 0 to 1, of a load's rows that may be quarantined.
 
     Raises:
@@ -104,26 +103,34 @@ def load_orders(
 
     def load(session: Session) -> OrdersLoad:
         schema_changes.extend(evolve(session, redshift.schema_name, ORDERS_TABLES))
+        plan = plan_load(session, redshift.schema_name, s3, settings, full_refresh)
         staging = Staging(session, redshift, s3, settings, run_prefix, max_bad_share)
-        return _load(staging, run_id, full_refresh, schema_changes)
+        loads = list(staging.stage(plan))
+        rows = _commit(session, redshift.schema_name, s3, settings, plan, loads, run_id)
+        return OrdersLoad(rows, plan.seconds, plan.changes, loads, schema_changes)
 
+    return _with_new_plans(lambda: redshift.run(load))
+
+
+def _with_new_plans(attempt: Callable[[], OrdersLoad]) -> OrdersLoad:
+    """Return the result of `attempt`; repeat it if its plan is outdated."""
     for _ in range(PLAN_ATTEMPTS - 1):
         with suppress(PlanOutdatedError):
-            return redshift.run(load)
-    return redshift.run(load)
+            return attempt()
+    return attempt()
 
 
-def _load(
-    staging: Staging, run_id: str, full_refresh: bool, schema_changes: Sequence[str]
-) -> OrdersLoad:
-    session, s3, settings = staging.session, staging.s3, staging.settings
-    schema = staging.redshift.schema_name
-    started = time.monotonic()
-    plan = plan_load(session, schema, s3, settings, full_refresh)
-    planning_seconds = time.monotonic() - started
-    loads = list(staging.stage(plan))
+def _commit(
+    session: Session,
+    schema: str,
+    s3: "S3Client",
+    settings: Settings,
+    plan: LoadPlan,
+    loads: Sequence[StagedLoad],
+    run_id: str,
+) -> int:
+    """Commit the loads, if there is anything to write; return the number of rows in the table."""
     if loads or plan.full_refresh:
         commit_loads(session, schema, plan, loads, run_id)
         delete_outdated_quarantines(session, schema, s3, settings)
-    rows = int(session.scalar(statements.count_rows(schema, ORDERS)))
-    return OrdersLoad(rows, planning_seconds, plan.changes, loads, schema_changes)
+    return int(session.scalar(statements.count_rows(schema, ORDERS)))

@@ -3,6 +3,7 @@
 See `ledger` for the comparison, and `staging` and `commit` for carrying the plan out.
 """
 
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ class LoadPlan:
         reloads: Unchanged deliveries of the loads to replace.
         feed_key: Key at which the platform stores the orders feed.
         full_refresh: Whether all loads are replaced.
+        seconds: Time spent on the comparison.
     """
 
     newest: tuple[int, datetime | None]
@@ -41,6 +43,7 @@ class LoadPlan:
     reloads: list[StoredObject]
     feed_key: str
     full_refresh: bool
+    seconds: float
 
     @property
     def groups(self) -> list[list[StoredObject]]:
@@ -63,13 +66,15 @@ def plan_load(
     Raises:
         DataError: replacing a load would lose the rows of a file that was deleted from S3.
     """
+    started = time.monotonic()
     ((load_id, loaded_at),) = session.rows(sql.newest_load(schema))
     newest = (int(load_id), loaded_at)
     prefix, feed_key = settings.orders_prefix, settings.key(ORDERS_FEED_KEY)
     objects = list_objects(s3, settings.bucket, prefix)
     listing = (stored for stored in objects if is_delivery(stored, prefix))
     if full_refresh:
-        return LoadPlan(newest, Changes(new=list(listing)), [], feed_key, full_refresh=True)
+        changes = Changes(new=list(listing))
+        return LoadPlan(newest, changes, [], feed_key, True, time.monotonic() - started)
     entries = (Entry(*row) for row in session.stream(sql.select_ledger(schema)))
     changes = compare(listing, entries)
     reloads: list[StoredObject] = []
@@ -80,11 +85,15 @@ def plan_load(
         if keys := lost(unchanged, {key: stored.etag for key, stored in present.items()}):
             raise _would_lose_rows(settings, changes.redelivered, keys)
         reloads = list(present.values())
-    return LoadPlan(newest, changes, reloads, feed_key, full_refresh=False)
+    return LoadPlan(newest, changes, reloads, feed_key, False, time.monotonic() - started)
 
 
 def _present(s3: "S3Client", settings: Settings, keys: Sequence[str]) -> dict[str, StoredObject]:
-    """Return, by key, the objects that S3 has now."""
+    """Return, by key, the objects that S3 has now.
+
+    A listing returns the same attributes as the plan's, and a missing key is not an error as it
+    is for HEAD.
+    """
 
     def find(key: str) -> StoredObject | None:
         # In the listing of a prefix, the key that equals the prefix comes first.
@@ -98,18 +107,22 @@ def _present(s3: "S3Client", settings: Settings, keys: Sequence[str]) -> dict[st
 def _would_lose_rows(
     settings: Settings, redelivered: Sequence[StoredObject], keys: Sequence[str]
 ) -> DataError:
+    verb, files, pronoun = (
+        ("was", "that file", "it") if len(keys) == 1 else ("were", "those files", "them")
+    )
     return DataError(
         "A file was redelivered, but replacing its rows would lose another file's rows.",
         where=", ".join(settings.uri(stored.key) for stored in redelivered),
-        expected="the files that were loaded together with it still on S3, unchanged",
-        found=", ".join(map(settings.uri, keys)) + " deleted or changed",
-        fix="Restore that file (a lifecycle rule may have archived it) and run redshift_orders "
-        "again. If its rows may be deleted, run redshift_orders with full_refresh: true.",
+        expected="The files that were loaded together with it are still on S3, unchanged.",
+        found=f"{', '.join(map(settings.uri, keys))} {verb} deleted or changed.",
+        fix=f"Restore {files} (a lifecycle rule may have archived {pronoun}) and run "
+        "redshift_orders again. If these rows may be deleted, run redshift_orders with "
+        "full_refresh: true.",
     )
 
 
 def check_unchanged(members: Sequence[StoredObject], s3: "S3Client", settings: Settings) -> None:
-    """Check that COPY read the listed versions, whose ETags the ledger records.
+    """Check that no delivery changed between listing and COPY.
 
     Raises:
         PlanOutdatedError: a delivery was replaced or deleted.

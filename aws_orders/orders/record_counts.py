@@ -1,7 +1,8 @@
 """Counts the records of deliveries independently, while COPY loads them.
 
-COPY's count cannot show a record that COPY read as part of another one. The platform therefore
-reads each new delivery once, as a stream, and counts its records with a strict parser. See
+If COPY merges two records into one (for example at a stray quote), its row count does not show
+it. The platform therefore reads each new delivery once, as a stream, and counts its records with
+a strict parser. See
 `delivery_files` for reading, `rows.records` for parsing, and `staging` for the caller.
 """
 
@@ -15,18 +16,18 @@ from typing import TYPE_CHECKING
 from aws_orders.errors import DataError
 from aws_orders.orders.delivery_columns import FILES_SHOWN, file_columns
 from aws_orders.orders.delivery_files import read_chunks
-from aws_orders.orders.rejected_rows import CORRECT_ROWS
+from aws_orders.orders.rejected_rows import CORRECT_FILE
 from aws_orders.resources.objects import StoredObject
 from aws_orders.resources.redshift.session import REJECTED_SHOWN
 from aws_orders.resources.settings import Settings
-from aws_orders.rows.records import RecordCounter, count_records
+from aws_orders.rows.records import VALID_RECORD, RecordCounter, count_records
 from aws_orders.rows.wording import counted
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 # Reading from S3 overlaps; counting uses one processor (the interpreter's lock).
-READERS = 4
+COUNT_THREADS = 4
 
 Counts = Mapping[str, RecordCounter]
 
@@ -50,7 +51,7 @@ def counting(
             _until(stopped, read_chunks(s3, settings.uri(stored.key), stored.etag))
         )
 
-    pool = ThreadPoolExecutor(READERS)
+    pool = ThreadPoolExecutor(COUNT_THREADS)
     try:
         futures = [(stored.key, pool.submit(count, stored)) for stored in members]
         yield lambda: {key: future.result() for key, future in futures}
@@ -66,34 +67,42 @@ def _until(stopped: threading.Event, chunks: Iterator[bytes]) -> Iterator[bytes]
         yield chunk
 
 
-def check_well_formed(counts: Counts, header: Sequence[str], settings: Settings) -> None:
-    """Check that no delivery has a record that is not CSV.
+def check_well_formed(
+    counts: Counts, rejected: int, header: Sequence[str], settings: Settings
+) -> None:
+    """Check that COPY did not load records that are not CSV.
 
-    Redshift also rejects such records (error 1214); this check does not depend on that.
+    Redshift rejects such records (error 1214); this check does not depend on that.
+
+    Args:
+        counts: The counts, by key.
+        rejected: Rows that COPY rejected.
+        header: The deliveries' columns.
+        settings: The bucket.
 
     Raises:
-        DataError: a record is not CSV; the error names the first ones.
+        DataError: more records are not CSV than COPY rejected; the error names the first ones.
     """
+    malformed = sum(count.malformed for count in counts.values())
+    if malformed <= rejected:
+        return
     columns = file_columns(header)
     places = [
         (f"{settings.uri(key)}, line {fault.line}", columns[fault.column - 1 :][:1], fault.reason)
         for key, count in counts.items()
         for fault in count.faults
     ]
-    if not places:
-        return
     found = [
         f"{place}, column {''.join(column) or '?'}: {reason}"
         for place, column, reason in places[:REJECTED_SHOWN]
     ]
-    malformed = sum(count.malformed for count in counts.values())
     raise DataError(
         f"{counted(malformed, 'row')} {'is' if malformed == 1 else 'are'} not valid CSV. "
         "The orders table is unchanged.",
         where=places[0][0],
-        expected='fields separated by commas; a field with a quote in it is quoted: "27"" wide"',
+        expected=VALID_RECORD,
         found="\n            ".join(found),
-        fix=CORRECT_ROWS,
+        fix=CORRECT_FILE,
     )
 
 
@@ -123,7 +132,7 @@ def check_loaded(counts: Counts, rows: int, rejected: int, settings: Settings) -
         where=", ".join(settings.uri(key) for key in islice(counts, FILES_SHOWN)) + more,
         expected=f"{counted(records, 'row')} ({', '.join(shown)}{more})",
         found=f"{rows} loaded and {rejected} rejected",
-        fix="Look in these files for quotes, line ends and empty lines that are not CSV. Correct "
-        "the files and deliver them again. If they are valid, the warehouse does not read them "
-        "as RFC 4180 defines: quote every field.",
+        fix="Look for stray quotes, mixed line ends and empty lines. Correct the files and deliver "
+        "them again. If the files are valid CSV, Redshift parses them differently: quote every "
+        "field.",
     )

@@ -1,7 +1,8 @@
 """Reports rows that COPY rejected: in an error, or in the quarantine on S3.
 
-COPY reports the place and the reason; the value is read from the delivery. See `staging` for the
-COPY and for the choice between the two, and `commit` for the table of rejected rows.
+Redshift's load-error view has file, line, column and reason; the value is read from the file. See
+`staging` for the COPY and for the choice between the two, and `commit` for the table of rejected
+rows.
 """
 
 import csv
@@ -26,9 +27,10 @@ from aws_orders.rows.masking import masked
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+CORRECT_FILE = "Correct the file and deliver it again under the same key, or delete it."
 CORRECT_ROWS = (
-    "Correct the file and deliver it again under the same key, or delete it. To load the good rows "
-    "and quarantine the others, run redshift_orders with on_bad_rows: quarantine."
+    f"{CORRECT_FILE} To load the good rows and quarantine the others, run redshift_orders with "
+    "on_bad_rows: quarantine."
 )
 COLUMNS = ("delivery", "line", "column", "value", "reason", "row")
 
@@ -75,8 +77,7 @@ def write_quarantine(
     The file has each row as it was delivered, its place, and the reason.
 
     Raises:
-        DataError: a row is longer than the text that is kept, so the quarantine would lose the
-            rest: a quote that is never closed makes one row of all following lines.
+        DataError: a row exceeds MAX_TEXT, usually because of an unclosed quote.
     """
     with (
         tempfile.TemporaryFile() as spool,
@@ -91,7 +92,7 @@ def write_quarantine(
                     s3,
                     "A row is too long to quarantine; look for a quote that is not closed",
                 )
-            place = (row.file.removeprefix(settings.uri("")), row.line, row.column)
+            place = (settings.key_of(row.file), row.line, row.column)
             writer.writerow((*place, value, row.reason, raw))
         text.flush()
         spool.seek(0)

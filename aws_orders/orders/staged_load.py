@@ -1,6 +1,6 @@
-"""A load as plain data: deliveries that one COPY loads, and what is recorded of them. Pure.
+"""A load as plain data: deliveries that one COPY loads, and what the ledger records of them. Pure.
 
-See `staging` for the COPY and `load` for writing the tables.
+See `staging` for the COPY and `commit` for writing the tables.
 """
 
 from collections.abc import Mapping, Sequence

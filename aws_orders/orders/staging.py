@@ -1,7 +1,7 @@
 """Stages the loads of a plan: copies deliveries into temporary tables of the session.
 
-Each group of deliveries of one shape is one COPY; `record_counts` counts its records meanwhile.
-See `load_plan` for the plan, `staged_load` for the result, and `load` for writing the tables.
+Each group of deliveries of one shape is one COPY; `record_counts` counts its records in parallel.
+See `load_plan` for the plan, `staged_load` for the result, and `commit` for writing the tables.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +15,7 @@ from aws_orders.contract import ORDERS
 from aws_orders.orders import deliveries
 from aws_orders.orders.deliveries import Shape
 from aws_orders.orders.delivery_columns import stage_columns
-from aws_orders.orders.delivery_files import check_gzip, read_header
+from aws_orders.orders.delivery_files import read_header
 from aws_orders.orders.load_plan import READERS, LoadPlan, check_unchanged
 from aws_orders.orders.record_counts import check_loaded, check_well_formed, counting
 from aws_orders.orders.rejected_rows import rejection_error, write_quarantine
@@ -45,7 +45,8 @@ class Staging:
         s3: The client that reads deliveries and writes manifests and the quarantine.
         settings: The bucket.
         run_prefix: Prefix of the run's keys, for the manifests.
-        max_bad_share: The largest share, 0 to 1, of a load's rows that may be rejected.
+        max_bad_share: The largest share, 0 to 1, of a load's rows that may be quarantined;
+            0 if a bad row fails the load.
     """
 
     session: Session
@@ -60,7 +61,7 @@ class Staging:
 
         Raises:
             DataError: a header or rows cannot be loaded, or the counts of records differ.
-            PlanOutdatedError: a delivery was replaced or deleted meanwhile.
+            PlanOutdatedError: a delivery was replaced or deleted during the load.
         """
         load_id = plan.newest[0]
         for group in plan.groups:
@@ -76,11 +77,16 @@ class Staging:
 
     def _load(self, load_id: int, shape: Shape, members: Sequence[StoredObject]) -> StagedLoad:
         with counting(self.s3, self.settings, members) as wait_for_counts:
-            rows, rejected = self._copy(load_id, shape, members)
+            try:
+                rows, rejected = self._copy(load_id, shape, members)
+            except psycopg2.Error as error:
+                # Redshift does not name every damaged file; the counts do.
+                if shape.gzip and not is_transient(error):
+                    wait_for_counts()
+                raise
             counts = wait_for_counts()
         check_unchanged(members, self.s3, self.settings)
-        if not self.max_bad_share:
-            check_well_formed(counts, shape.header, self.settings)
+        check_well_formed(counts, len(rejected), shape.header, self.settings)
         check_loaded(counts, rows, len(rejected), self.settings)
         if rejected:
             write_quarantine(load_id, rejected, self.s3, self.settings)
@@ -93,7 +99,7 @@ class Staging:
         """COPY deliveries; return the number of rows and the rejected rows.
 
         The first COPY tolerates no bad row, so it cannot lose one silently. If it fails, a second
-        one skips bad rows: to report more of them than the first, or to load without them.
+        COPY with MAXERROR collects the bad rows, either to report them or to load the rest.
         """
         stage, columns = stage_name(load_id), stage_columns(shape.header, ORDERS)
         manifest_uri = self._write_manifest(stage, members)
@@ -115,14 +121,7 @@ class Staging:
         try:
             return copy(0), []
         except LoadRejectedError:
-            pass
-        except psycopg2.Error as error:
-            # Redshift does not name every damaged file.
-            if shape.gzip and not is_transient(error):
-                for stored in members:
-                    check_gzip(self.s3, self.settings.uri(stored.key))
-            raise
-        return self._skip_bad_rows(copy)
+            return self._skip_bad_rows(copy)
 
     def _write_manifest(self, stage: str, members: Sequence[StoredObject]) -> str:
         key = f"{self.run_prefix}{stage}.manifest"
@@ -131,7 +130,7 @@ class Staging:
         return self.settings.uri(key)
 
     def _skip_bad_rows(self, copy: Callable[[int], int]) -> tuple[int, list[RejectedRow]]:
-        """COPY without bad rows; raise DataError if there are more than `max_bad_share`."""
+        """COPY without bad rows; raise DataError if their share exceeds `max_bad_share`."""
         limit = MAX_BAD_ROWS if self.max_bad_share else REJECTED_SHOWN
         try:
             rows = copy(limit)
@@ -142,11 +141,11 @@ class Staging:
         return rows, rejected
 
     def _check_share(self, rows: int, rejected: Sequence[RejectedRow]) -> None:
-        """Raise DataError if more rows were rejected than `max_bad_share`."""
+        """Raise DataError if the share of rejected rows exceeds `max_bad_share`."""
         share = len(rejected) / (rows + len(rejected))
         if share <= self.max_bad_share:
             return
         what = f"{counted(len(rejected), 'row')} cannot be loaded"
         if self.max_bad_share:
-            what += f", {share:.2%} of all; at most {self.max_bad_share:.2%} may be rejected"
+            what += f" ({share:.2%} of all rows; the limit is {self.max_bad_share:.2%})"
         raise rejection_error(rejected, self.s3, what)

@@ -15,7 +15,7 @@ from aws_orders.orders.assets import redshift_orders, run_prefix
 from aws_orders.output.publish import publish_orders
 from aws_orders.output.unload import unload_orders
 from aws_orders.output.unloaded import Revenue, Unloaded
-from aws_orders.output.verify import CHECKS
+from aws_orders.output.verify import FILE_CHECKS
 from aws_orders.products.assets import redshift_products
 from aws_orders.reporting import charts as chart
 from aws_orders.reporting.asset_defaults import OWNERS, RETRIES, TAGS, Reports
@@ -30,7 +30,7 @@ from aws_orders.resources.settings import DETAILED_ORDERS_KEY, UNMATCHED_ORDERS_
 # All of them block: only a file that matches the warehouse replaces the published one.
 OUTPUT_CHECKS = [
     dg.AssetCheckSpec(name, asset="detailed_orders_csv", description=description, blocking=True)
-    for name, description in CHECKS.items()
+    for name, description in FILE_CHECKS.items()
 ]
 
 

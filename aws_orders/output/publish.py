@@ -23,7 +23,7 @@ def publish_orders(s3: "S3Client", settings: Settings, unloaded: Unloaded, run_p
     Raises:
         UnloadMismatchError: a published file has another size than its parts.
     """
-    # The unmatched file comes first: a consumer that waits for the detailed file finds both new.
+    # Publish unmatched orders first, so both files are new when the detailed file changes.
     for file in (unloaded.unmatched, unloaded.detailed):
         _publish(s3, settings, file)
     delete_prefix(s3, settings.bucket, run_prefix)
@@ -38,6 +38,6 @@ def _publish(s3: "S3Client", settings: Settings, file: UnloadedFile) -> None:
     size = s3.head_object(Bucket=settings.bucket, Key=key)["ContentLength"]
     if size != file.size:
         raise UnloadMismatchError(
-            f"{settings.uri(key)} has {size} bytes instead of {file.size}. Does something else "
-            "write to this key? Run detailed_orders_csv again."
+            f"{settings.uri(key)} has {size} bytes instead of {file.size}. Make sure nothing "
+            "else writes to this key, then run detailed_orders_csv again."
         )

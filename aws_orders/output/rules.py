@@ -1,7 +1,7 @@
 """The rules for the rows in the warehouse, as SQL. Pure.
 
 A rule has an aggregate that counts faults, so one scan of a table evaluates all of its rules, and
-a query that selects the faulty rows, which people can run as it is shown. See `checks` for
+a query that selects the faulty rows, that you can paste into a SQL client. See `checks` for
 evaluating and reporting them. Rows of files are checked by `products.products_file` and by COPY.
 """
 
@@ -187,7 +187,7 @@ LOADS_DIFFER = SQL(
     "WHERE rows_in_table <> rows_in_ledger OR records <> rows_in_ledger + rows_rejected\n"
     "ORDER BY 1"
 )
-# Rows and records that are missing or surplus; rows in the ledger; rejected rows; deliveries whose
+# Rows and records that are missing or extra; rows in the ledger; rejected rows; deliveries whose
 # records were not counted.
 RECONCILED = SQL(
     "SELECT coalesce(sum(abs(rows_in_table - rows_in_ledger)\n"

@@ -38,11 +38,11 @@ def unload_orders(
         redshift: The warehouse that joins and unloads.
         s3: The client that reads what was written.
         settings: The bucket.
-        run_prefix: Prefix of keys that no other attempt uses. UNLOAD needs it to be empty: an
-            overwritten attempt with more parts would leave some of them.
+        run_prefix: Prefix of keys that no other attempt uses. UNLOAD needs it to be empty:
+            leftover parts of an earlier attempt would otherwise remain.
 
     Returns:
-        The files, and the result of each check in the order of `verify.CHECKS`.
+        The files, and the result of each check in the order of `verify.FILE_CHECKS`.
     """
     schema = redshift.schema_name
     detailed, unmatched = _outputs(schema, settings, run_prefix)
@@ -119,7 +119,7 @@ def inspect_output(
     body = s3.get_object(Bucket=settings.bucket, Key=f"{output.parts_prefix}manifest")["Body"]
     manifest = [
         ManifestEntry(
-            entry["url"].removeprefix(settings.uri("")),
+            settings.key_of(entry["url"]),
             entry["meta"]["content_length"],
             entry["meta"]["record_count"],
         )

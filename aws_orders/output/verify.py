@@ -28,7 +28,7 @@ NO_ORDER_LOST, HEADER_MATCHES, TOTAL_MATCHES, FILES_COMPLETE = (
     "files_are_complete",
 )
 # The checks' descriptions.
-CHECKS = {
+FILE_CHECKS = {
     NO_ORDER_LOST: "Detailed and unmatched orders together are all orders in Redshift.",
     HEADER_MATCHES: "The file's first line has the contract's columns, in the contract's order.",
     TOTAL_MATCHES: "Redshift reads the file back and finds as many orders and the same sum of "
@@ -54,7 +54,7 @@ def verify_files(
     settings: Settings,
     unloaded: Unloaded,
 ) -> Sequence[FileCheckResult]:
-    """Return the result of each of `CHECKS`, in their order."""
+    """Return the result of each of `FILE_CHECKS`, in their order."""
     return (
         _check_rows(unloaded),
         _check_header(s3, settings, unloaded.detailed),

@@ -64,7 +64,7 @@ def raw_products_csv(
 ) -> Reports:
     """The products feed, checked row by row against the contract, as `raw/products.csv` on S3.
 
-    If the feed has a fault, the last good file stays; the error names line, column and value.
+    If a check fails, the previous file is kept; the error names line, column and value.
     """
     with timed_step() as watch:
         client = s3.get_client()
@@ -99,7 +99,7 @@ def raw_products_csv(
 def dynamodb_products(
     config: SyncConfig, settings: Settings, s3: S3Resource, dynamodb: DynamoDBResource
 ) -> dg.MaterializeResult[None]:
-    """The DynamoDB table, made equal to `raw/products.csv`.
+    """DynamoDB table, synced from `raw/products.csv`.
 
     New and changed products are written, removed products are deleted, all others stay. A file
     that would delete more than `max_delete_share` of the table is rejected.
@@ -143,10 +143,10 @@ def _preview(dynamodb: DynamoDBResource, settings: Settings) -> str:
 def redshift_products(
     settings: Settings, dynamodb: DynamoDBResource, redshift: RedshiftResource
 ) -> Reports:
-    """The products in Redshift, copied from DynamoDB by Redshift itself.
+    """Products in Redshift, loaded with COPY directly from DynamoDB.
 
-    The number of copied products must equal DynamoDB's. They then replace the table's rows in
-    one transaction.
+    If COPY's row count matches DynamoDB's item count, the new rows replace the old ones in one
+    transaction.
     """
     with timed_step() as watch:
         client = dynamodb.get_client()

@@ -18,8 +18,8 @@ from aws_orders.resources.settings import RAW_PRODUCTS_KEY, Settings
 from aws_orders.resources.stored_feeds import (
     CHUNK_BYTES,
     DIGEST,
+    PROOF,
     ROWS,
-    VERSION,
     feed_metadata,
     is_proven_current,
 )
@@ -75,7 +75,7 @@ def receive_products(s3: "S3Client", settings: Settings, *, force: bool = False)
         metadata = feed_metadata(feed.version, digest, rows)
         # A new proof is stored even if the bytes are the same: it saves the next run the fetch.
         # A new hint does not.
-        if any(metadata[name] != stored.get(name) for name in (VERSION, DIGEST, ROWS)):
+        if any(metadata[name] != stored.get(name) for name in (PROOF, DIGEST, ROWS)):
             spool.seek(0)
             upload(s3, spool, settings.bucket, settings.key(RAW_PRODUCTS_KEY), metadata)
     return ProductsIntake(rows, size, digest, columns, changed=digest != stored.get(DIGEST))

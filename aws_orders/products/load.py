@@ -38,9 +38,8 @@ class CountMismatchError(RetryableError):
     def __init__(self, table: str, copied: int, counted: int) -> None:
         super().__init__(
             f"COPY read {copied} items from dynamodb://{table}, but DynamoDB counts {counted}, "
-            f"after {COUNT_ATTEMPTS} attempts. Does something else write to the table? Run "
-            "redshift_products again when the writing has ended. The products in Redshift are "
-            "unchanged."
+            f"after {COUNT_ATTEMPTS} attempts. The products in Redshift are unchanged. Wait until "
+            "nothing writes to the table, then run redshift_products again."
         )
         self.difference = abs(copied - counted)
 
@@ -53,8 +52,8 @@ def load_products(
 ) -> ProductsLoad:
     """Make Redshift's products equal to the DynamoDB table.
 
-    The Scan behind COPY is eventually consistent and may miss items that were just written. COPY
-    is repeated, with waits that grow from 0.5 to 16 seconds, until its count equals DynamoDB's.
+    COPY scans DynamoDB with eventually consistent reads, so it may miss recent writes. COPY is
+    repeated, with waits that grow from 0.5 to 16 seconds, until its count equals DynamoDB's.
 
     Args:
         redshift: The warehouse.

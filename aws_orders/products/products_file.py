@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from aws_orders.contract import Column, Table
 from aws_orders.errors import DataError
-from aws_orders.rows.header import check_header, parse_header, split_header
-from aws_orders.rows.records import Malformed, scan, split_fields
+from aws_orders.rows.header import check_header, no_rows_error, parse_header, split_header
+from aws_orders.rows.records import VALID_RECORD, Malformed, scan, split_fields
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,13 +62,7 @@ def read_products(chunks: Iterable[bytes], table: Table, where: str) -> "Iterato
         _check_unique(chunk[table.key], line_of_id, where)
         yield chunk
     if not line_of_id:
-        raise DataError(
-            "The file has a header but no rows.",
-            where=where,
-            expected="at least one row",
-            found="none",
-            fix="Have the sender deliver the whole file.",
-        )
+        raise no_rows_error(where)
 
 
 def row_digest(row: Mapping[str, str]) -> bytes:
@@ -105,8 +99,7 @@ def _malformed(record: Malformed, header: tuple[str, ...], where: str) -> DataEr
     return DataError(
         "A row is not valid CSV.",
         where=f"{where}, line {record.line}, column {column}",
-        expected="fields separated by commas; a field that contains a quote is quoted, and "
-        'the quote is written twice ("27"" wide")',
+        expected=VALID_RECORD,
         found=f"{record.reason}: {shown!r}",
         fix="Correct the quotes in that row and deliver the file again.",
     )

@@ -1,4 +1,4 @@
-"""Makes the DynamoDB table equal to the products file: writes differences, deletes the rest.
+"""Syncs the DynamoDB table: writes new and changed items, deletes items that are not in the file.
 
 See `resources.dynamodb` for reading and writing items, and `products_file` for reading the file.
 """
@@ -50,7 +50,7 @@ def sync_products(
 
     The file is read twice and the table once. Only ids and 16-byte digests are kept in memory,
     about 200 bytes per product. New and changed items are written before removed ones are
-    deleted; after a crash in between, the next sync completes the work.
+    deleted; after a crash in between, the next sync writes and deletes the rest.
 
     Args:
         dynamodb: The resource that reads and writes items.

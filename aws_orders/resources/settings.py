@@ -66,3 +66,7 @@ class Settings(dg.ConfigurableResource):  # type: ignore[type-arg]
     def uri(self, key: str) -> str:
         """Return the s3:// URI of `key` in the platform's bucket."""
         return f"s3://{self.bucket}/{key}"
+
+    def key_of(self, uri: str) -> str:
+        """Return the key of an s3:// URI in the platform's bucket: the inverse of `uri`."""
+        return uri.removeprefix(self.uri(""))

@@ -12,7 +12,7 @@ from aws_orders.resources.feeds import Version
 CHUNK_BYTES = 1024 * 1024
 # Keys of the copy's user metadata: the version's proof and hint (see `feeds.Version`), the
 # SHA-256 of the bytes, and the number of rows.
-VERSION, HINT, DIGEST, ROWS = "feed-version", "feed-hint", "sha256", "rows"
+PROOF, HINT, DIGEST, ROWS = "feed-version", "feed-hint", "sha256", "rows"
 
 
 def is_proven_current(version: Version, stored: Mapping[str, str]) -> bool:
@@ -22,14 +22,14 @@ def is_proven_current(version: Version, stored: Mapping[str, str]) -> bool:
         version: The feed's current version.
         stored: The copy's metadata; empty if there is no copy.
     """
-    same = version.proof is not None and version.proof == stored.get(VERSION)
+    same = version.proof is not None and version.proof == stored.get(PROOF)
     return same and {DIGEST, ROWS} <= stored.keys()
 
 
 def feed_metadata(version: Version, digest: str, rows: int) -> dict[str, str]:
     """Return the metadata of a copy with this version, digest and number of rows."""
     proof, hint = version.proof or "", version.hint or ""
-    return {VERSION: proof, HINT: hint, DIGEST: digest, ROWS: str(rows)}
+    return {PROOF: proof, HINT: hint, DIGEST: digest, ROWS: str(rows)}
 
 
 class HashingReader:

@@ -77,8 +77,8 @@ def _unreadable(where: str, found: str) -> DataError:
     )
 
 
-def check_header(header: tuple[str, ...], table: Table, where: str) -> tuple[str, ...]:
-    """Check that `header` has the columns of `table`, in any order; return the unknown ones.
+def check_header(header: tuple[str, ...], table: Table, where: str) -> None:
+    """Check that `header` has the columns of `table`, in any order.
 
     Unknown columns are not loaded, so their names may be empty or repeated.
 
@@ -104,6 +104,16 @@ def check_header(header: tuple[str, ...], table: Table, where: str) -> tuple[str
             where=f"{where}, line 1",
             expected="each of the contract's columns once",
             found=f"{name} as columns {' and '.join(places)}",
-            fix="Have the sender remove or rename the surplus column, and deliver the file again.",
+            fix="Have the sender remove or rename the extra column, and deliver the file again.",
         )
-    return tuple(name for name in header if name not in table.names)
+
+
+def no_rows_error(where: str) -> DataError:
+    """Return the error for a file that has only a header."""
+    return DataError(
+        "The file has a header but no rows.",
+        where=where,
+        expected="at least one row",
+        found="none",
+        fix="Have the sender deliver the whole file.",
+    )

@@ -23,7 +23,7 @@ class Record:
 def records_at_lines(
     chunks: Iterable[bytes], wanted: Sequence[int], line: int = 1
 ) -> Iterator[Record]:
-    """Yield the record that each wanted physical line belongs to; an empty one if none does.
+    """For each line number yield the record that contains it, or an empty record.
 
     Args:
         chunks: A file's bytes, in pieces of any size; not read beyond the last wanted line.

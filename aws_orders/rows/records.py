@@ -1,9 +1,9 @@
 """Strict CSV: parses or counts the records of a stream of bytes. Pure.
 
-This is the platform's only CSV parser. The products reader, the feed's row counter, the count
-that a load is checked against and the lookup of rejected rows all use it, so they agree on where
-a record ends. See `header` for the columns of a header, and `products.products_file` for the
-values of products; Redshift checks the values of orders.
+The only CSV parser for data that is loaded; previews and the doctor use `csv`. The products
+reader, the feed's row counter, the count that a load is checked against and the lookup of rejected
+rows all use it, so they agree on where a record ends. See `header` for the columns of a header, and
+`products.products_file` for the values of products; Redshift checks the values of orders.
 
 The grammar is RFC 4180, with two additions that AWS documents for COPY's CSV parameter: spaces
 and tabs between a delimiter and a quote are ignored, and a row has at most 4 MB.
@@ -25,6 +25,11 @@ MAX_RECORD_BYTES = 4 * 1024 * 1024
 PIECE_BYTES = 256 * 1024
 FAULTS_KEPT = 10
 
+# What errors about malformed records expect.
+VALID_RECORD = (
+    "fields separated by commas; a field that contains a quote is quoted, and the quote is written "
+    'twice ("27"" wide")'
+)
 BARE_QUOTE = "a quote in a field that does not begin with one"
 TEXT_AFTER_QUOTE = "text after the closing quote"
 NOT_CLOSED = "a quoted field that is never closed"

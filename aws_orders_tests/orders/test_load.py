@@ -116,7 +116,7 @@ def test_replacing_a_load_with_a_deleted_file_is_rejected_with_two_ways_to_fix_i
     warehouse.deliver("a.csv", delivery(1, name="Corrected"))
     error = warehouse.fault("refresh_orders")
     assert "input/orders/a.csv" in error
-    assert f"s3://{warehouse.bucket}/input/orders/b.csv deleted" in error
+    assert f"s3://{warehouse.bucket}/input/orders/b.csv was deleted" in error
     assert "Restore that file" in error
     assert "full_refresh: true" in error
     assert orders(warehouse) == [(1, "A"), (2, "A")]

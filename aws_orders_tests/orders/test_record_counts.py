@@ -80,6 +80,29 @@ def test_a_row_that_is_not_csv_fails_the_load_with_its_place(
 
 
 @pytest.mark.parametrize("max_bad_share", [0, 0.9])
+@pytest.mark.parametrize(
+    "row", ['4,A "a" b,a@example.org,1,1,1,1', '4,"A" b,a@example.org,1,1,1,1']
+)
+def test_a_row_that_is_not_csv_fails_the_load_even_if_copy_accepts_it(
+    warehouse: Platform, monkeypatch: pytest.MonkeyPatch, row: str, max_bad_share: float
+) -> None:
+    warehouse.deliver("odd.csv", f"{ORDERS_CSV}{row}\n")
+    monkeypatch.setattr(Session, "copy", lambda *_: 4)  # as many rows as the file has
+    with pytest.raises(DataError, match="1 row is not valid CSV") as raised:
+        load(warehouse, max_bad_share=max_bad_share)
+    assert raised.value.where == f"s3://{warehouse.bucket}/input/orders/odd.csv, line 5"
+    assert "quarantine" not in raised.value.fix  # it needs COPY to reject the row
+    assert warehouse.query("SELECT * FROM orders_loads") == []
+    assert warehouse.query("SELECT * FROM orders") == []
+
+
+def test_a_row_that_is_not_csv_is_quarantined_if_copy_rejects_it(warehouse: Platform) -> None:
+    warehouse.deliver("odd.csv", f'{ORDERS_CSV}4,A,a@example.org,1,1,1,"1" x\n')
+    assert load(warehouse, max_bad_share=0.9).rows == 3
+    assert warehouse.query("SELECT line FROM orders_rejected") == [(5,)]
+
+
+@pytest.mark.parametrize("max_bad_share", [0, 0.9])
 @pytest.mark.parametrize("change", [-1, 1])
 def test_a_copy_that_loads_more_or_fewer_rows_than_were_counted_fails_the_load(
     warehouse: Platform, monkeypatch: pytest.MonkeyPatch, change: int, max_bad_share: float
@@ -165,7 +188,7 @@ def test_an_error_names_the_first_malformed_rows_with_the_files_columns() -> Non
         "b.csv": counted('id,,note\n"1"x,2,3\n' + '1,2,3,"4"x\n' * 20),
     }
     with pytest.raises(DataError) as raised:
-        check_well_formed(counts, ("id", "", "note"), settings)
+        check_well_formed(counts, 21, ("id", "", "note"), settings)
     lines = raised.value.found.splitlines()
     assert raised.value.what.startswith("22 rows are not valid CSV.")
     assert raised.value.where == "s3://b/a.csv, line 3"
@@ -173,6 +196,7 @@ def test_an_error_names_the_first_malformed_rows_with_the_files_columns() -> Non
     assert lines[1].strip().startswith("s3://b/b.csv, line 2, column id: ")
     assert lines[2].strip().startswith("s3://b/b.csv, line 3, column ?: ")
     assert len(lines) == 10
+    check_well_formed(counts, 22, ("id", "", "note"), settings)
     check_loaded(counts, 1, 22, settings)
 
 

@@ -85,7 +85,7 @@ def test_more_bad_rows_than_allowed_fail_the_load_and_change_nothing(orders: Pla
     error = orders.fault(
         "refresh_orders", redshift_orders={"on_bad_rows": "quarantine", "max_bad_share": 0.39}
     )
-    assert "2 rows cannot be loaded, 40.00% of all; at most 39.00% may be rejected" in error
+    assert "2 rows cannot be loaded (40.00% of all rows; the limit is 39.00%)" in error
     assert "line 7" in error
     assert orders.query("SELECT * FROM orders_loads") == []
     assert quarantined(orders) == {}

@@ -50,5 +50,5 @@ def test_a_different_count_than_dynamodbs_is_reported_and_nothing_is_replaced(
     monkeypatch.setattr(DynamoDBResource, "count", count_while_others_write)
     check = platform.checks("refresh_products")["count_matches_dynamodb"]
     assert (check.passed, check.metadata["violations"].value) == (False, 1)
-    assert "Does something else write to the table?" in str(check.description)
+    assert "Wait until nothing writes to the table" in str(check.description)
     assert platform.query("SELECT count(*) FROM products") == [(3,)]
