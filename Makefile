@@ -27,8 +27,10 @@ run: local ## Start the laptop's AWS, materialize the six assets, print the resu
 dev: local ## Serve Dagster's web UI on http://127.0.0.1:3000 until Ctrl-C
 	@exec "$(BIN)/aws-orders" dev --state "$(STATE)"
 
-# One worker per core, each with its own laptop's AWS; slow files start first (see conftest.py).
-PYTEST = "$(BIN)/pytest" --numprocesses auto --maxprocesses 4 \
+# Each worker has its own laptop's AWS and waits for it at times: one more than cores, at most four.
+# Slow files start first (see conftest.py).
+CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+PYTEST = "$(BIN)/pytest" --numprocesses $(shell expr $(CORES) + 1) --maxprocesses 4 \
   --dist loadfile --no-loadscope-reorder
 
 test: tools ## Run all tests (some minutes)
