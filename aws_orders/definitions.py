@@ -1,4 +1,4 @@
-"""The entry point for Dagster: `defs` has the assets, jobs, resources and executor.
+"""The entry point for Dagster: `defs` has assets, checks, jobs, sensors, resources, executor.
 
 `build_defs` validates the environment (see `config`), but needs no variable, no network and no
 credentials. Runs read their settings when they start. `build_defs(resource_overrides=…)` is the

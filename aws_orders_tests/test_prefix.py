@@ -22,11 +22,12 @@ def neighbour(platform: Platform, prefix: str) -> Platform:
     return other
 
 
-@pytest.mark.parametrize("prefix", ["shop/", "shop", "a/_b/.c/"])
+@pytest.mark.parametrize("prefix", ["shop/", "_shop", "a/_b/.c/"])
 def test_all_keys_of_an_installation_are_below_its_prefix(platform: Platform, prefix: str) -> None:
     platform.change_settings(prefix=prefix)
     platform.deliver("more.csv", ORDERS_CSV.replace("\n1,", "\n11,"))
-    platform.refresh()
+    report = platform.refresh()
+    assert report["s3_orders"]["deliveries"] == 2
     assert len(platform.detailed.splitlines()) == 7
     below = prefix.rstrip("/") + "/"
     assert [key for key in list(platform.keys()) if not key.startswith(below)] == []

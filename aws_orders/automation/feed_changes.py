@@ -80,7 +80,7 @@ def check_products_feed(
         digest: str | None = cursor.digest
     elif now < cursor.not_before:
         seconds = round(cursor.not_before - now)
-        reason = f"No ETag match; the feed is hashed again in {seconds} seconds."
+        reason = f"The feed's version has changed; its bytes are compared in {seconds} seconds."
         return _decide(None, reason, cursor)
     else:
         digest = feed_digest(settings.products_feed, s3, HASH_SECONDS)

@@ -23,7 +23,7 @@ daily = dg.ScheduleDefinition(
     job=refresh_all,
     cron_schedule="0 3 * * *",
     execution_timezone="UTC",
-    description="Refreshes everything every night, independently of the sensors.",
+    description="Refreshes everything at 03:00 UTC. It is off until you turn it on in the UI.",
 )
 
 JOBS = [refresh_all, refresh_products, refresh_orders]

@@ -1,4 +1,4 @@
-"""`aws-orders dev`: serves Dagster's web UI, with sensors and schedules, until Ctrl-C."""
+"""`aws-orders dev`: serves Dagster's web UI, with running sensors, until Ctrl-C."""
 
 import argparse
 import os

@@ -123,10 +123,9 @@ def refresh(
         )
     _add_checks(summary, result)
     if not result.success:
-        summary.error = "\n".join(
-            f"{event.step_key} failed.\n{step_error(event)}"
-            for event in result.filter_events(lambda event: event.is_step_failure)
-        )
+        failures = result.filter_events(lambda event: event.is_step_failure)
+        errors = [f"{event.step_key} failed.\n{step_error(event)}" for event in failures]
+        summary.error = "\n".join(errors) or "The run failed outside its steps."
     return summary
 
 

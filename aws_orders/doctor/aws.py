@@ -164,7 +164,7 @@ def table(
             return Problem(
                 "it does not exist",
                 "the table, or a first run that creates it",
-                f"Nothing if dynamodb:CreateTable is allowed on {arn}; otherwise create it.",
+                f"Allow dynamodb:CreateTable on {arn}: every run calls it.",
                 Status.WARN,
             )
         if copy_region != client.meta.region_name:

@@ -56,7 +56,7 @@ def s3_orders(
             intake = receive_orders(
                 client, settings, run_prefix(context, settings), force=config.force
             )
-        summary = DeliverySummary()
+        summary = DeliverySummary(settings.orders_prefix)
         for stored in list_objects(client, settings.bucket, settings.orders_prefix):
             summary.add(stored)
         # Rows are known only if the feed is the only delivery; otherwise the load counts them.

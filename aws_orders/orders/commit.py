@@ -63,7 +63,7 @@ def _insert(session: Session, schema: str, table: Table, rows: Sequence[tuple[An
 def delete_outdated_quarantines(
     session: Session, schema: str, s3: "S3Client", settings: Settings
 ) -> None:
-    """Delete the quarantine files of loads that were replaced or never committed."""
+    """Delete the quarantine files of loads, up to the newest, that have no rejected rows."""
     ((newest, _),) = session.rows(sql.newest_load(schema))
     kept = [int(load_id) for (load_id,) in session.rows(sql.quarantined_loads(schema))]
     delete_quarantines(int(newest), kept, s3, settings)

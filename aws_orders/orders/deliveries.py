@@ -17,9 +17,9 @@ from aws_orders.resources.objects import StoredObject
 def is_delivery(stored: StoredObject, prefix: str = "") -> bool:
     """Return whether an object under `prefix` is a delivery: a CSV file that is not empty.
 
-    It may be gzipped. Names of files and folders that start with `_` or `.` are temporary files
-    of Hadoop and Spark, which rename them when they commit. Like those and Athena, the platform
-    does not read them:
+    It may be gzipped. Files and folders whose names start with `_` or `.` are temporary files of
+    Hadoop and Spark, which rename them at commit. The platform skips them, as Hadoop, Spark and
+    Athena do:
     https://docs.aws.amazon.com/athena/latest/ug/tables-location-format.html
     """
     name = "/" + stored.key.removeprefix(prefix)
@@ -32,6 +32,7 @@ class DeliverySummary:
     """A listing of the prefix, summed up in constant memory.
 
     Attributes:
+        prefix: The prefix of the deliveries.
         count: Number of deliveries.
         bytes: Their total size.
         others: Number of objects that are not deliveries.
@@ -39,6 +40,7 @@ class DeliverySummary:
         newest_key: Key of the newest delivery.
     """
 
+    prefix: str = ""
     count: int = 0
     bytes: int = 0
     others: int = 0
@@ -48,7 +50,7 @@ class DeliverySummary:
 
     def add(self, stored: StoredObject) -> None:
         """Add an object. Add objects in key order, as S3 lists them."""
-        if not is_delivery(stored):
+        if not is_delivery(stored, self.prefix):
             self.others += 1
             return
         self.count += 1

@@ -113,7 +113,7 @@ def _stored_metadata(s3: "S3Client", settings: Settings) -> dict[str, str]:
         where=uri,
         expected="no object, or the copy of the orders feed that the platform wrote",
         found=f"another object of {found['ContentLength']} bytes from {found['LastModified']}",
-        fix=f"Move the file to another key (aws s3 mv {uri} {other}) and run s3_orders again: the "
+        fix=f"Move the file to another key (aws s3 mv {uri} {other}) and run refresh_orders: the "
         "file is then loaded as a delivery. Or unset AWS_ORDERS_ORDERS_FEED: the key is then not "
         "reserved.",
     )

@@ -97,7 +97,8 @@ def load_orders(
     Raises:
         DataError: a delivery cannot be loaded, or loading it or changing a table to the contract
             would lose data. The tables' rows are unchanged.
-        PlanOutdatedError: other runs committed loads during each attempt; nothing was loaded.
+        PlanOutdatedError: in each attempt another run committed a load, or a delivery was
+            replaced or deleted; nothing was loaded.
     """
     schema_changes: list[str] = []  # of all attempts
 

@@ -15,7 +15,7 @@ from aws_orders.resources.redshift.statements import names
 def newest_load(schema: str) -> Composed:
     """SELECT the highest load id (0 if there is no load) and the newest time.
 
-    Compare both: after a full refresh ids start at 1 again.
+    Compare both: after a full refresh that found no delivery, ids start at 1 again.
     """
     return SQL("SELECT coalesce(max(load_id), 0), max(loaded_at)\nFROM {}").format(
         Identifier(schema, ORDERS_LOADS.name)

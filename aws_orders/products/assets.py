@@ -64,7 +64,8 @@ def raw_products_csv(
 ) -> Reports:
     """The products feed, checked row by row against the contract, as `raw/products.csv` on S3.
 
-    If a check fails, the previous file is kept; the error names line, column and value.
+    If a row does not match the contract, the previous file is kept; the error names line, column
+    and value.
     """
     with timed_step() as watch:
         client = s3.get_client()

@@ -115,8 +115,8 @@ def _check_deletions(removed: int, existing: int, max_delete_share: float, table
         raise DataError(
             f"The products file would delete {removed} of {existing} products.",
             where=f"DynamoDB table {table}",
-            expected=f"at most {max_delete_share:.0%} deleted in one run",
-            found=f"{removed / existing:.0%}",
+            expected=f"at most {max_delete_share:.2%} deleted in one run",
+            found=f"{removed / existing:.2%}",
             fix="Check that the feed is complete. If these products were really removed, run "
             "dynamodb_products with max_delete_share: 1 (aws-orders run --max-delete-share 1).",
         )

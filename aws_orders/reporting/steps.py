@@ -54,7 +54,7 @@ def timed_step() -> Iterator[Stopwatch]:
     except Exception as error:
         if isinstance(error, (RetryableError, HTTPError)) or is_transient(error):
             raise
-        # Only COPY and UNLOAD report errors of S3 in their message.
+        # Only COPY and UNLOAD report errors of S3 and DynamoDB in their message.
         if explained := explained_by_redshift(str(error)):
             raise _failure(explained) from error
         message = f"{type(error).__name__}: {str(error).strip()}"

@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn, cast
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from aws_orders.errors import DataError, TransientError
-from aws_orders.resources.locations import EXPECTED, mask_urls, without_secrets
+from aws_orders.resources.locations import mask_urls, without_secrets
 from aws_orders.resources.retries import backoff_seconds
 
 if TYPE_CHECKING:
@@ -258,7 +258,8 @@ def _unreadable(url: str, found: str, cause: Exception | None = None) -> NoRetur
     raise DataError(
         "The feed cannot be read.",
         where=without_secrets(url),
-        expected=EXPECTED,
+        expected="a response with status 200 and the complete file",
         found=found,
-        fix="Check the feed's address, and that this machine may read it. Nothing was changed.",
+        fix="Check the feed's address, and that this machine may read it, and run again once the "
+        "server responds. Nothing was changed.",
     ) from cause

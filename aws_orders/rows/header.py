@@ -47,10 +47,10 @@ def parse_header(first_line: bytes, where: str) -> tuple[str, ...]:
     names = tuple(name.strip().lower() for name in _fields(line, where))
     if not any(names):
         raise DataError(
-            "The file is empty.",
+            "The first line has no column names.",
             where=where,
             expected="a header line and at least one row",
-            found="no header",
+            found="no header: an empty file, or an empty first line",
             fix="Have the sender deliver the whole file.",
         )
     if len(names) > MAX_COLUMNS:
@@ -73,7 +73,8 @@ def _unreadable(where: str, found: str) -> DataError:
         where=f"{where}, line 1",
         expected="column names separated by commas, in UTF-8",
         found=found,
-        fix="Deliver the file again as CSV in UTF-8 (iconv -t UTF-8 converts it).",
+        fix="Correct the first line and deliver the file again as CSV in UTF-8 (iconv -t UTF-8 "
+        "converts it).",
     )
 
 

@@ -65,7 +65,7 @@ OTHER_THINGS: dict[str, tuple[str | bytes, list[str]]] = {
     "JSON": ('[{"order_id": 1, "price": 2.5}]\n', ["line 1", "cannot be read", "a quote in"]),
     "spreadsheet": (b"PK\x03\x04\x14\x00\x06\x00\n" + bytes(range(128)), ["line 1", "lacks"]),
     "gzip that is named .csv": (ZIPPED, ["line 1", "byte 0x8b at position 1"]),
-    "byte order mark and nothing else": (b"\xef\xbb\xbf", ["The file is empty"]),
+    "byte order mark and nothing else": (b"\xef\xbb\xbf", ["no column names"]),
 }
 
 # These are named .csv.gz.
@@ -83,5 +83,5 @@ FAULTY_GZIP: dict[str, tuple[str | bytes, list[str]]] = {
         ["broken.csv.gz", "invalid", "to do"],
     ),
     "gzip in gzip": (gzip.compress(ZIPPED), ["line 1", "byte 0x8b at position 1"]),
-    "gzip of nothing": (gzip.compress(b""), ["broken.csv.gz", "The file is empty"]),
+    "gzip of nothing": (gzip.compress(b""), ["broken.csv.gz", "no column names"]),
 }

@@ -14,7 +14,7 @@ RECEIVE = """
 import pathlib, re, sys
 from aws_orders.orders.feed import receive_orders
 from aws_orders.resources.s3 import SharedS3Resource
-from aws_orders.config import Settings
+from aws_orders.resources.settings import Settings
 
 bucket, feed = sys.argv[1:]
 settings = Settings(bucket=bucket, products_table="", products_feed="", orders_feed=feed)

@@ -163,7 +163,7 @@ class _Window:
         return size > 0
 
     def skip_line(self, start: int) -> None:
-        """Move behind the first line feed from `start`, or to the end of the file."""
+        """Move past the first line feed from `start`, or to the end of the file."""
         self.at = self.data.find(b"\n", start) + 1
         while not self.at and not self.ended:
             self.data = next(self._chunks, b"")

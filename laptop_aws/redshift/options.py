@@ -175,7 +175,7 @@ def read_options(cursor: Cursor, known: Options, purpose: str) -> dict[str, Any]
     """Read the rest of the statement as options.
 
     Args:
-        cursor: Behind the source of a COPY, or the prefix of an UNLOAD.
+        cursor: After the source of a COPY, or the prefix of an UNLOAD.
         known: The options to read, each with the reader of its value.
         purpose: What errors call the statement, such as "COPY from S3".
 
