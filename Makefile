@@ -27,10 +27,10 @@ run: local ## Start the laptop's AWS, materialize the six assets, print the resu
 dev: local ## Serve Dagster's web UI on http://127.0.0.1:3000 until Ctrl-C
 	@exec "$(BIN)/aws-orders" dev --state "$(STATE)"
 
-# Each worker has its own laptop's AWS and waits for it at times: two more than cores, at most four.
+# Each worker has its own laptop's AWS and waits for it at times: one more than cores, at most four.
 # Slow files start first (see conftest.py).
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
-PYTEST = "$(BIN)/pytest" --numprocesses $(shell expr $(CORES) + 2) --maxprocesses 4 \
+PYTEST = "$(BIN)/pytest" --numprocesses $(shell expr $(CORES) + 1) --maxprocesses 4 \
   --dist loadfile --no-loadscope-reorder
 
 test: tools ## Run all tests (some minutes)

@@ -1,5 +1,6 @@
 """The laptop's AWS, shared by all tests, and a separate platform in it for each test."""
 
+import gc
 import os
 import uuid
 from collections.abc import Iterator
@@ -80,6 +81,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.path.name in SLOW:
             item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    # Dagster's modules are a million objects that live as long as the process: without this, each
+    # full garbage collection examines them.
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -73,7 +73,7 @@ def _unreadable(where: str, found: str) -> DataError:
         where=f"{where}, line 1",
         expected="column names separated by commas, in UTF-8",
         found=found,
-        fix="Correct the first line and deliver the file again as CSV in UTF-8 (iconv -t UTF-8 "
+        fix="Correct the first line. Deliver the file again as CSV in UTF-8 (iconv -t UTF-8 "
         "converts it).",
     )
 
