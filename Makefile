@@ -13,12 +13,12 @@ LOCK = "$(BIN)/uv" pip compile --quiet --universal --python-version 3.11.0 --all
 # If it is set, each process compiles all modules that it imports, which costs 6 CPU seconds a run.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run dev test check soak bench lint types audit format docs lock platforms reset \
+.PHONY: help run dev test test-install check soak bench lint types audit format docs lock platforms reset \
   clean local tools
 .DEFAULT_GOAL := help
 
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 11
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 # exec: a signal to make must reach aws-orders, which stops what it started.
 run: local ## Start the laptop's AWS, materialize the six assets, print the result
@@ -31,10 +31,13 @@ dev: local ## Serve Dagster's web UI on http://127.0.0.1:3000 until Ctrl-C
 # Slow files start first (see conftest.py).
 CORES := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 PYTEST = "$(BIN)/pytest" --numprocesses $(shell expr $(CORES) + 1) --maxprocesses 4 \
-  --dist loadfile --no-loadscope-reorder
+  --dist loadfile --no-loadscope-reorder --ignore aws_orders_tests/install
 
-test: tools ## Run all tests (some minutes)
+test: tools ## Run the tests (some minutes)
 	@$(PYTEST)
+
+test-install: tools ## Test the installation by any user into any folder; uses the network
+	@"$(BIN)/pytest" aws_orders_tests/install
 
 check: tools ## Run the quick tests (about a minute)
 	@$(PYTEST) -m 'not slow' --hypothesis-profile check
